@@ -1,0 +1,289 @@
+"""Every HTTP message, as pydantic models: wrong types refused, unknown keys ignored.
+
+=======  ==============================================  ====================================
+method   path                                            request -> response
+=======  ==============================================  ====================================
+POST     ``/v1/sessions``                                OpenRequest -> Seated (201)
+POST     ``/v1/sessions/{nameplate}/join``               JoinRequest -> Seated
+POST     ``/v1/sessions/{nameplate}/wait``               WaitRequest -> WaitResponse
+POST     ``/v1/sessions/{nameplate}/attempts/{attempt}`` AttemptRequest -> AttemptResponse
+POST     ``/v1/sessions/{nameplate}/leave``              LeaveRequest -> 204
+GET      ``/v1/time``                                    -> TimeResponse
+=======  ==============================================  ====================================
+
+Every request after the first carries the whole seat (nameplate, session, seat,
+secret): a server that was restarted makes the seat again from them.  Every
+request may be sent again: the answer is the same.
+
+Offsets are ``server - local`` (RFC 5905's theta, positive where the local
+clock is behind) and never travel without their bound.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt
+
+from rendezvous.protocol.endpoints import Endpoint
+
+PROTOCOL_VERSION = 1
+MAX_POLL_US = 25_000_000
+"""The longest a server parks a request (proxies commonly cut at 30 s or 60 s)."""
+MAX_PAIRS = 16
+"""The most port pairs of one appointment, both families together."""
+MAX_ATTEMPTS = 16
+MAX_OFFSET_US = 100 * 366 * 86_400 * 1_000_000
+"""A century: a clock that is further off is no clock, and sums of offsets stay exact."""
+MAX_MEASURED_US = 10_000_000
+"""Ten seconds, in which a report is stale: of a slower path or a wider bound nothing follows."""
+
+
+def _canonical_endpoint(text: str) -> str:
+    return str(Endpoint.parse(text))
+
+
+EndpointText = Annotated[str, Field(max_length=64), AfterValidator(_canonical_endpoint)]
+Nameplate = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}$")]
+SessionId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+SeatSecret = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Microseconds = Annotated[int, Field(strict=True, ge=-(2**53) + 1, le=2**53 - 1)]
+Duration = Annotated[int, Field(strict=True, ge=0, le=86_400_000_000)]
+Measured = Annotated[int, Field(strict=True, ge=0, le=MAX_MEASURED_US)]
+ClockOffset = Annotated[int, Field(strict=True, ge=-MAX_OFFSET_US, le=MAX_OFFSET_US)]
+AttemptNumber = Annotated[int, Field(strict=True, ge=1, le=MAX_ATTEMPTS)]
+Seat = Literal["a", "b"]
+Role = Literal["initiator", "responder"]
+Timescale = Literal["utc", "rendezvous"]
+
+
+class Wire(BaseModel):
+    """Shared settings: immutable, unknown keys ignored.
+
+    Numbers and truth values are strict, each by its own type below: ``"5"``,
+    ``5.0`` and ``1`` for ``true`` are refused.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Message(Wire):
+    """A top-level message."""
+
+    version: StrictInt
+    """The protocol version of the sender; see :data:`PROTOCOL_VERSION`."""
+
+
+class MappingBehaviour(StrEnum):
+    """How a NAT chooses the mapped endpoint (RFC 4787 §4.1, RFC 5382 REQ-1)."""
+
+    ENDPOINT_INDEPENDENT = "endpoint_independent"
+    ADDRESS_DEPENDENT = "address_dependent"
+    ADDRESS_AND_PORT_DEPENDENT = "address_and_port_dependent"
+    UNKNOWN = "unknown"
+
+
+class CandidateKind(StrEnum):
+    """Where a candidate comes from (RFC 8445 §4, RFC 6544)."""
+
+    HOST = "host"
+    SRFLX = "srflx"
+
+
+class Reason(StrEnum):
+    """Why an attempt missed, or why there is no path: one word of a closed list."""
+
+    REFUSED_EARLY = "refused_early"
+    """Every shot was refused, and this peer was the early one."""
+    REFUSED_LATE = "refused_late"
+    """Every shot was refused, and the partner was the early one."""
+    UNREACHABLE = "unreachable"
+    """The network said that there is no way to the remote endpoint."""
+    SILENT = "silent"
+    """Nothing came back at all."""
+    MAPPING_CHANGED = "mapping_changed"
+    """The public address was another one than at the attempt before."""
+    MAPPING_UNPREDICTABLE = "mapping_unpredictable"
+    """A NAT gives every flow a new port, so nobody can say where to aim."""
+    NO_COMMON_FAMILY = "no_common_family"
+    """One peer has only IPv4 and the other only IPv6."""
+    NO_CANDIDATES = "no_candidates"
+    """A peer has no endpoint that the rendezvous may name to its partner."""
+    CLOCK_UNCERTAIN = "clock_uncertain"
+    """The clocks' bounds are wider than the attempt is long."""
+    PORT_IN_USE = "port_in_use"
+    """The local ports were taken."""
+    FORBIDDEN = "forbidden"
+    """The host's own firewall does not let the SYNs out."""
+    APPOINTMENT_LATE = "appointment_late"
+    """The appointment was read after its deadline."""
+    BUDGET_SPENT = "budget_spent"
+    """The SYN budget ran out before the SYNs crossed."""
+    AUTHENTICATION = "authentication"
+    """A connection opened, but its far end could not prove the code."""
+    NOT_SELECTED = "not_selected"
+    """A connection opened, but broke before both peers had agreed on it."""
+    TIMEOUT = "timeout"
+    """The time that the user gave is over."""
+    INTERRUPTED = "interrupted"
+    """The user stopped the peer."""
+    DONE = "done"
+    """Not a miss: the peer leaves since it has its connection."""
+
+
+class Offset(Wire):
+    """A clock's offset, ``server - local``, with the most that it can be wrong."""
+
+    offset_us: ClockOffset
+    bound_us: Measured
+
+
+class Candidate(Wire):
+    """An endpoint that a peer can be reached at."""
+
+    kind: CandidateKind
+    port_index: Annotated[int, Field(strict=True, ge=0, lt=MAX_PAIRS)]
+    """Which of the peer's local ports this is; equal indices form a pair."""
+    endpoint: EndpointText
+    token: Annotated[str, Field(max_length=128)] | None = None
+    """The reflector's proof that the peer was seen there; None on private host candidates."""
+
+
+class AttemptResult(Wire):
+    """What became of the attempt before."""
+
+    attempt: AttemptNumber
+    reason: Reason
+    shots: Annotated[int, Field(strict=True, ge=0)]
+    refusals: Annotated[int, Field(strict=True, ge=0)]
+
+
+class Report(Wire):
+    """What a peer knows of itself, learned afresh for this attempt."""
+
+    ntp: Offset | None
+    """UTC against this peer's clock; None when no NTP server answered."""
+    rendezvous: Offset
+    """The rendezvous's clock against this peer's clock."""
+    rtt_us: Measured
+    """Minimum round trip to the rendezvous."""
+    jitter_us: Measured
+    """Mean deviation of the round trips from their mean."""
+    prepare_us: Measured
+    """How long the peer needs between reading an appointment and firing."""
+    mapping: MappingBehaviour
+    preserves_port: StrictBool | None
+    candidates: Annotated[tuple[Candidate, ...], Field(max_length=2 * MAX_PAIRS)]
+    previous: AttemptResult | None = None
+
+
+class Pair(Wire):
+    """One local port of this peer and the remote endpoint to fire at."""
+
+    pair: Annotated[int, Field(strict=True, ge=0, lt=MAX_PAIRS)]
+    """The pair's number, the same for both peers."""
+    port_index: Annotated[int, Field(strict=True, ge=0, lt=MAX_PAIRS)]
+    family: Literal[4, 6]
+    remote: EndpointText
+
+
+class Appointment(Wire):
+    """The immutable plan of one attempt, as one of the two peers sees it."""
+
+    attempt: AttemptNumber
+    role: Role
+    timescale: Timescale
+    """The clock that the instants below are in."""
+    instant_us: Microseconds
+    deadline_us: Microseconds
+    strategy: Literal["paired"]
+    """``paired``: the peers' ports of equal index fire at each other."""
+    crossing: Literal["unknown"]
+    """Whether the SYNs will cross is known only afterwards, from the round trip."""
+    syn_budget: Annotated[int, Field(strict=True, ge=1)]
+    """Can only lower the peer's own ceiling."""
+    pairs: Annotated[tuple[Pair, ...], Field(min_length=1, max_length=MAX_PAIRS)]
+
+
+class Verdict(Wire):
+    """Why there is no appointment."""
+
+    reason: Reason
+    who: Literal["you", "partner", "both"]
+
+
+class OpenRequest(Message):
+    """Open a session and take its first seat."""
+
+    secret: SeatSecret
+    nameplate: Nameplate | None = None
+    """The number of a code that both users have agreed on; None: the server draws one."""
+
+
+class JoinRequest(Message):
+    """Take the second seat."""
+
+    secret: SeatSecret
+
+
+class SeatedRequest(Message):
+    """The part that every later request has: the whole seat."""
+
+    session: SessionId
+    seat: Seat
+    secret: SeatSecret
+
+
+class WaitRequest(SeatedRequest):
+    """Wait until the partner has taken the other seat."""
+
+    wait_us: Annotated[int, Field(strict=True, ge=0, le=MAX_POLL_US)]
+
+
+class AttemptRequest(SeatedRequest):
+    """Hand in the report for an attempt; wait for its appointment."""
+
+    wait_us: Annotated[int, Field(strict=True, ge=0, le=MAX_POLL_US)]
+    report: Report
+
+
+class LeaveRequest(SeatedRequest):
+    """Give the seat up; the partner hears the reason."""
+
+    reason: Reason
+
+
+class TimeResponse(Message):
+    """T2 and T3 of RFC 5905, in the rendezvous's clock."""
+
+    received_us: Microseconds
+    sent_us: Microseconds
+
+
+class Seated(Message):
+    """A seat that was taken."""
+
+    nameplate: Nameplate
+    session: SessionId
+    seat: Seat
+    ttl_us: Duration
+    """How long the session is kept after its last request."""
+    reflectors: tuple[Annotated[str, Field(max_length=300)], ...]
+    """``HOST:PORT`` of each reflector; ``*:PORT`` means the host of the rendezvous's URL."""
+
+
+class WaitResponse(Message):
+    """Whether the partner is there; ``left`` is set when it has gone again."""
+
+    partner: StrictBool
+    left: Reason | None = None
+
+
+class AttemptResponse(Message):
+    """At most one field is set; none: the partner's report is awaited, poll again."""
+
+    appointment: Appointment | None = None
+    verdict: Verdict | None = None
+    left: Reason | None = None
+    """The partner left, for this reason."""
