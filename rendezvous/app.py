@@ -1,0 +1,255 @@
+"""The HTTP side: thin routes from messages to the store and back.
+
+No route decides anything: pydantic refuses what is no message, the store and its
+sessions refuse what may not be, :mod:`rendezvous.problems` says so.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated
+
+from fastapi import FastAPI, Path, Request, Response
+from pydantic import BaseModel
+
+from rendezvous.allowance import client_key
+from rendezvous.clock import Clock
+from rendezvous.middleware import Arrival, received_us
+from rendezvous.parking import Parking, going_away
+from rendezvous.problems import documented, install, refuse, require_version
+from rendezvous.protocol.errors import ProblemWord as Word
+from rendezvous.protocol.messages import (
+    MAX_ATTEMPTS,
+    PROTOCOL_VERSION,
+    Appointment,
+    AttemptRequest,
+    AttemptResponse,
+    JoinRequest,
+    LeaveRequest,
+    Message,
+    Nameplate,
+    OpenRequest,
+    Seated,
+    SeatedRequest,
+    TimeResponse,
+    Verdict,
+    WaitRequest,
+    WaitResponse,
+)
+from rendezvous.session import Answer
+from rendezvous.settings import Settings
+from rendezvous.store import Credentials, Partner, Place, Store
+from rendezvous.timekeeping import TimeReply
+from rendezvous.version import VERSION
+
+_EVERY = (Word.MALFORMED, Word.VERSION, Word.INTERNAL)
+_SEATED = (*_EVERY, Word.FORBIDDEN, Word.CLOSED, Word.TOO_MANY, Word.FULL)
+AttemptPath = Annotated[int, Path(ge=1, le=MAX_ATTEMPTS)]
+NameplatePath = Annotated[Nameplate, Path(description="the number in front of the code")]
+
+
+def create_app(
+    settings: Settings, clock: Clock, store: Store, *, reflectors: tuple[str, ...] = ()
+) -> FastAPI:
+    """Build the app.
+
+    Args:
+        settings: all that can be set.
+        clock: the rendezvous's time.
+        store: where the sessions are.
+        reflectors: what :class:`Seated` tells peers.
+
+    Returns:
+        The app; ``app.state.parking`` is its :class:`Parking`, for the one who stops it.
+    """
+    app = FastAPI(
+        title="midair rendezvous",
+        version=VERSION,
+        summary="Where two peers agree the instant at which their SYNs cross.",
+        servers=[{"url": settings.public_url}] if settings.public_url else None,
+        # Both pages load scripts from elsewhere; /openapi.json has everything.
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.parking = parking = Parking(store)
+    app.add_middleware(
+        Arrival, clock=clock, body_octets=settings.max_body_octets, body_s=settings.body_s
+    )
+    install(app)
+    _add_health(app, parking)
+    _add_time(app, clock)
+    _add_seats(app, settings, clock, store, reflectors)
+    _add_polls(app, settings, clock, store, parking)
+    return app
+
+
+def _add_health(app: FastAPI, parking: Parking) -> None:
+    @app.get("/livez", summary="The process answers")
+    async def livez() -> Response:
+        return Response("ok\n", media_type="text/plain")
+
+    @app.get(
+        "/readyz",
+        summary="It takes new sessions",
+        responses=documented(Word.GOING_AWAY, body=False),
+    )
+    async def readyz() -> Response:
+        if parking.draining:
+            return refuse(going_away())
+        return Response("ready\n", media_type="text/plain")
+
+
+def _add_time(app: FastAPI, clock: Clock) -> None:
+    @app.get(
+        "/v1/time",
+        response_model=TimeResponse,
+        summary="T2 and T3 of RFC 5905, in this server's clock",
+    )
+    async def time(request: Request) -> Response:
+        return TimeReply(received_us(request), clock)
+
+
+def _add_seats(
+    app: FastAPI, settings: Settings, clock: Clock, store: Store, reflectors: tuple[str, ...]
+) -> None:
+    def seated(place: Place) -> Seated:
+        return Seated(
+            version=PROTOCOL_VERSION,
+            nameplate=place.nameplate,
+            session=place.session,
+            seat=place.seat,
+            ttl_us=store.ttl_us,
+            reflectors=reflectors,
+        )
+
+    @app.post(
+        "/v1/sessions",
+        response_model=Seated,
+        status_code=201,
+        summary="Open a session and take its first seat",
+        responses=documented(*_EVERY, Word.CROWDED, Word.TOO_MANY, Word.FULL),
+    )
+    async def open_session(message: OpenRequest, request: Request) -> Response:
+        _speak(message)
+        client, now_us = _client(request, settings), clock.now_us()
+        place = await store.open(message.secret, client, now_us, nameplate=message.nameplate)
+        return _json(seated(place), status=201)
+
+    @app.post(
+        "/v1/sessions/{nameplate}/join",
+        response_model=Seated,
+        summary="Take the second seat",
+        responses=documented(*_EVERY, Word.UNKNOWN_NAMEPLATE, Word.CROWDED, Word.TOO_MANY),
+    )
+    async def join(nameplate: NameplatePath, message: JoinRequest, request: Request) -> Response:
+        _speak(message)
+        client = _client(request, settings)
+        return _json(seated(await store.join(nameplate, message.secret, client, clock.now_us())))
+
+    @app.post(
+        "/v1/sessions/{nameplate}/leave",
+        status_code=204,
+        summary="Give the seat up; the partner hears the reason",
+        responses=documented(*_EVERY, Word.FORBIDDEN),
+    )
+    async def leave(nameplate: NameplatePath, message: LeaveRequest, request: Request) -> Response:
+        who = _credentials(nameplate, message, request, settings)
+        await store.leave(who, message.reason, clock.now_us())
+        return Response(status_code=204)
+
+
+def _add_polls(
+    app: FastAPI, settings: Settings, clock: Clock, store: Store, parking: Parking
+) -> None:
+    # How many requests wait for what becomes of a report: a lost one may still be parked when
+    # its peer asks again.
+    holders: Counter[tuple[str, str, int]] = Counter()
+
+    @app.post(
+        "/v1/sessions/{nameplate}/wait",
+        response_model=WaitResponse,
+        summary="Wait until the partner has taken the other seat",
+        responses=documented(*_SEATED, Word.GOING_AWAY),
+    )
+    async def wait(nameplate: NameplatePath, message: WaitRequest, request: Request) -> Response:
+        who = _credentials(nameplate, message, request, settings)
+
+        async def ask() -> Partner | None:
+            partner = await store.partner(who, clock.now_us())
+            return partner if partner.is_there else None
+
+        # Asked before parking: the session may have to be made again first.
+        partner = await ask() or await parking.wait(request, who.session, message.wait_us, ask)
+        return _json(
+            WaitResponse(
+                version=PROTOCOL_VERSION,
+                partner=partner is not None,
+                left=None if partner is None else partner.left,
+            )
+        )
+
+    @app.post(
+        "/v1/sessions/{nameplate}/attempts/{attempt}",
+        response_model=AttemptResponse,
+        summary="Hand in the report for an attempt; wait for its appointment",
+        responses=documented(*_SEATED, Word.STALE_TOKEN, Word.GOING_AWAY),
+    )
+    async def attempt_(
+        nameplate: NameplatePath, attempt: AttemptPath, message: AttemptRequest, request: Request
+    ) -> Response:
+        who = _credentials(nameplate, message, request, settings)
+
+        async def ask() -> Answer | None:
+            return await store.answer(who, attempt, clock.now_us())
+
+        answer = await store.report(who, attempt, message.report, clock.now_us())
+        if answer is None:
+            held = (who.session, who.seat, attempt)
+            holders[held] += 1
+            try:
+                answer = await parking.wait(request, who.session, message.wait_us, ask)
+            finally:
+                holders[held] -= 1
+                if not holders[held]:
+                    del holders[held]
+                    if answer is None:
+                        await store.withdraw(who, attempt, clock.now_us())
+            # The partner may have come while the poll was ending: no answer would be a lie.
+            answer = answer or await ask()
+        return _json(_attempt_response(answer or Answer()))
+
+
+def _attempt_response(answer: Answer) -> AttemptResponse:
+    outcome = answer.outcome
+    return AttemptResponse(
+        version=PROTOCOL_VERSION,
+        appointment=outcome if isinstance(outcome, Appointment) else None,
+        verdict=outcome if isinstance(outcome, Verdict) else None,
+        left=answer.left,
+    )
+
+
+def _speak(message: Message) -> None:
+    require_version(message.version)
+
+
+def _credentials(
+    nameplate: str, message: SeatedRequest, request: Request, settings: Settings
+) -> Credentials:
+    _speak(message)
+    client = _client(request, settings)
+    return Credentials(nameplate, message.session, message.seat, message.secret, client)
+
+
+def _client(request: Request, settings: Settings) -> str:
+    address = request.client.host if request.client else ""
+    hops = [h.strip() for h in request.headers.get("x-forwarded-for", "").split(",")]
+    # From the right: each trusted proxy has appended who spoke to it; further left anybody
+    # may have written anything.
+    while hops and hops[-1] and settings.trusts(address):
+        address = hops.pop()
+    return client_key(address)
+
+
+def _json(message: BaseModel, status: int = 200) -> Response:
+    return Response(message.model_dump_json(), status, media_type="application/json")

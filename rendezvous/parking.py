@@ -1,0 +1,139 @@
+"""Long polls: requests that are parked until their session changes.
+
+A parked request ends at the first of: an answer, its time, the client's going
+away (FIN or RST), the server's.  uvicorn does not cancel a handler whose client
+is gone, so each one listens for ``http.disconnect`` itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from fastapi import Request
+
+from rendezvous.protocol.errors import ProblemWord
+from rendezvous.protocol.times import US_PER_S
+from rendezvous.refusal import Refused
+from rendezvous.store import Store
+
+RETRY_AFTER_US = 2 * US_PER_S
+"""What a restart of this server takes."""
+MAX_PARKED_PER_SESSION = 8
+"""Two peers, each with a few connections that a network has swallowed."""
+
+Answer = TypeVar("Answer")
+
+
+class _Parked:
+    """One parked request: why it shall look up, besides a change of its session."""
+
+    def __init__(self) -> None:
+        self.changed = asyncio.Event()
+        self.over = False
+
+    def end(self) -> None:
+        self.over = True
+        self.changed.set()
+
+
+class Parking:
+    """Every parked request of one server."""
+
+    def __init__(self, store: Store) -> None:
+        """Park on the sessions of a store."""
+        self._store = store
+        self._parked: dict[str, list[_Parked]] = {}
+        self.draining = False
+
+    def __len__(self) -> int:
+        """Return how many requests are parked."""
+        return sum(map(len, self._parked.values()))
+
+    def drain(self) -> None:
+        """Refuse every parked request, and every later one, with ``going_away``."""
+        self.draining = True
+        for parked in self._parked.values():
+            for one in parked:
+                one.end()
+
+    async def wait(
+        self,
+        request: Request,
+        session: str,
+        wait_us: int,
+        ask: Callable[[], Awaitable[Answer | None]],
+    ) -> Answer | None:
+        """Park a request.
+
+        Args:
+            request: whose body has been read.
+            session: the session that it waits for.
+            wait_us: how long at most; 0: ask once.
+            ask: called now and at every change of the session.
+
+        Returns:
+            The first answer, or None when there was none in time.
+
+        Raises:
+            Refused: by ``ask``, or ``going_away``.
+        """
+        if wait_us == 0:
+            return await ask()
+        me = _Parked()
+        neighbours = self._parked.setdefault(session, [])
+        neighbours.append(me)
+        if len(neighbours) > MAX_PARKED_PER_SESSION:
+            neighbours[-1 - MAX_PARKED_PER_SESSION].end()
+        unwatch = self._store.watch(session, me.changed.set)
+        timer = asyncio.get_running_loop().call_later(wait_us / US_PER_S, me.end)
+        try:
+            outcome = await self._settle(request, me, ask)
+        finally:
+            timer.cancel()
+            unwatch()
+            neighbours.remove(me)
+            if not neighbours:
+                self._parked.pop(session, None)
+        if isinstance(outcome, Refused):
+            raise outcome
+        return outcome
+
+    async def _settle(
+        self, request: Request, me: _Parked, ask: Callable[[], Awaitable[Answer | None]]
+    ) -> Answer | Refused | None:
+        """Return refusals too: raised, the task group would wrap them."""
+        async with asyncio.TaskGroup() as group:
+            listener = group.create_task(_notice_leaving(request, me))
+            try:
+                while True:
+                    answer = await ask()
+                    if answer is not None:
+                        return answer
+                    if self.draining:
+                        return going_away()
+                    if me.over:
+                        return None
+                    await me.changed.wait()
+                    me.changed.clear()
+            except Refused as refused:
+                return refused
+            finally:
+                listener.cancel()
+
+
+def going_away() -> Refused:
+    """Return the refusal of a server that shuts down."""
+    return Refused(
+        ProblemWord.GOING_AWAY,
+        "the server is shutting down: ask again, it may be back by then",
+        retry_after_us=RETRY_AFTER_US,
+    )
+
+
+async def _notice_leaving(request: Request, me: _Parked) -> None:
+    # The end of the body may be told once more before the disconnect.
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    me.end()

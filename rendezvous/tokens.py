@@ -1,0 +1,89 @@
+"""Address tokens: proof that the reflector saw a peer at an endpoint a moment ago.
+
+Without them a rendezvous would be a cannon: whoever joins a session could name
+a stranger's address and have the partner fire SYNs at it.  A token says *this
+session was seen at this endpoint until then*, and only the server that minted
+it (or one that shares its key) can say so.
+
+::
+
+    token = expiry, microseconds of POSIX UTC, in hexadecimal
+            "."
+            base64url(HMAC-SHA256(key, expiry | address | port | session)[:16])
+
+16 octets of MAC are RFC 2104 §5's half of the hash: 128 bits cannot be guessed
+within a token's minute.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+
+from rendezvous.protocol.endpoints import Endpoint
+from rendezvous.protocol.times import US_PER_S
+
+TOKEN_LIFE_US = 60 * US_PER_S
+"""Six times the age (10 s) at which a peer measures its report again, so that a
+fresh report is never refused, and no longer than a NAT may keep a closed mapping."""
+MAC_OCTETS = 16
+KEY_OCTETS = 32
+"""HMAC-SHA256's own output length (RFC 2104 §3 discourages less)."""
+
+
+class Tokens:
+    """Mints tokens and checks them."""
+
+    def __init__(self, key: bytes | None = None) -> None:
+        """Take the key.
+
+        Args:
+            key: shared by servers that should accept each other's tokens, or
+                kept over a restart; None: a random one.
+        """
+        self._key = secrets.token_bytes(KEY_OCTETS) if key is None else key
+
+    def mint(self, endpoint: Endpoint, session: str, now_us: int) -> str:
+        """Say that a session was seen at an endpoint.
+
+        Args:
+            endpoint: where the reflector saw it.
+            session: the session that asked.
+            now_us: the rendezvous's time.
+
+        Returns:
+            ASCII text of less than 64 characters.
+        """
+        expiry_us = now_us + TOKEN_LIFE_US
+        return f"{expiry_us:x}.{self._mac(endpoint, session, expiry_us)}"
+
+    def proves(self, token: str, endpoint: Endpoint, session: str, now_us: int) -> bool:
+        """Tell whether a token says that this session was at this endpoint, and still holds.
+
+        Args:
+            token: any text.
+            endpoint: the endpoint that the peer claims.
+            session: the session that the claim is made in.
+            now_us: the rendezvous's time.
+
+        Returns:
+            True only for a token that was minted for exactly these.
+        """
+        expiry_text, _, mac = token.partition(".")
+        try:
+            expiry_us = int(expiry_text, 16)
+        except ValueError:
+            return False
+        # One text for one token: int() would also take "0x", "_" and spaces.
+        if f"{expiry_us:x}" != expiry_text or not mac.isascii():
+            return False
+        genuine = hmac.compare_digest(mac, self._mac(endpoint, session, expiry_us))
+        return genuine and now_us <= expiry_us
+
+    def _mac(self, endpoint: Endpoint, session: str, expiry_us: int) -> str:
+        # No field can contain the separator, so no two claims share one text.
+        claim = f"{expiry_us:x}|{endpoint.address}|{endpoint.port}|{session}"
+        digest = hmac.digest(self._key, claim.encode(), hashlib.sha256)
+        return base64.urlsafe_b64encode(digest[:MAC_OCTETS]).decode().rstrip("=")
