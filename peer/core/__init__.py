@@ -1,0 +1,1 @@
+"""Sans-IO: values and state machines that know neither network nor clock."""

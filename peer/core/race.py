@@ -1,0 +1,282 @@
+"""Which of the opened connections is kept: a machine that both peers run.
+
+Theory of operation
+-------------------
+More than one pair may open, and both ends must keep the same one.  So one end
+decides: the initiator sends SELECT on the first connection whose far end has
+proven itself; the responder answers SELECTED on it and is done; the initiator
+is done when that answer arrives.  Both then drop the rest.
+
+An answer may be lost with its connection.  After 2 round trips and a second
+without it the initiator selects the next proven connection, but it keeps the
+first one open: the responder answers at most once, so whichever SELECTED
+arrives is the one that counts, however late.
+
+A connection whose far end speaks garbage, breaks, or cannot prove that it knows
+the code is dropped and its pair is spent; the others go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from peer.core import proof
+from peer.core.greeting import Facts, Greeting, Hello, Proof, Select, Selected
+from peer.core.proof import Place
+from peer.core.times import MonoNs
+from rendezvous.protocol.messages import PROTOCOL_VERSION, Reason, Role
+from rendezvous.protocol.times import NS_PER_S
+
+SELECT_GRACE_NS = NS_PER_S
+"""Beside two round trips: one SYN or data retransmission (RFC 6298 §2.1)."""
+
+
+class State(Enum):
+    """Where one connection stands."""
+
+    GREETING = auto()
+    """Hello sent."""
+    PROVING = auto()
+    """Hello received, proof sent."""
+    PROVEN = auto()
+    """The far end has proven itself."""
+    SELECTING = auto()
+    """SELECT sent, no answer yet (initiator only)."""
+    KEPT = auto()
+    """Both ends agreed on this one."""
+    SPENT = auto()
+    """Dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A pair's connection is established and is not a self-connection."""
+
+    pair: int
+    nonce: bytes
+    """Fresh randomness for this connection's hello."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A whole greeting came in on a pair's connection."""
+
+    pair: int
+    message: Greeting
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A pair's connection ended, or what came on it was no greeting."""
+
+    pair: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """The time of the last :class:`SetTimer` has come."""
+
+
+Event = Opened | Received | Broken | TimerFired
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send this greeting on the pair's connection."""
+
+    pair: int
+    message: Greeting
+
+
+@dataclass(frozen=True, slots=True)
+class TellFacts:
+    """Send SELECT or SELECTED with this end's facts, which only io knows."""
+
+    pair: int
+    kind: type[Select] | type[Selected]
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Close the pair's connection; its pair is spent."""
+
+    pair: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Send :class:`TimerFired` at this time."""
+
+    at: MonoNs
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """This connection won; close every other one."""
+
+    pair: int
+    far_facts: Facts
+
+
+Command = Send | TellFacts | Drop | SetTimer | Keep
+
+TRANSITIONS: dict[tuple[State, type[Greeting]], State] = {
+    (State.GREETING, Hello): State.PROVING,
+    (State.PROVING, Proof): State.PROVEN,
+    (State.PROVEN, Select): State.KEPT,  # the responder's way
+    (State.SELECTING, Selected): State.KEPT,  # the initiator's way
+}
+"""Any other greeting in a state spends the connection: the far end is not ours."""
+
+
+@dataclass(slots=True)
+class _Connection:
+    nonce: bytes
+    opened_at: MonoNs
+    state: State = State.GREETING
+    far_nonce: bytes = b""
+    round_trip_ns: int = 0
+    selected_at: MonoNs | None = None
+
+    def saw_answer(self, now: MonoNs) -> None:
+        """Take the time from SELECT to SELECTED for a round trip, if it is the shorter one."""
+        if self.selected_at is not None:
+            self.round_trip_ns = min(self.round_trip_ns, now - self.selected_at)
+
+
+@dataclass(slots=True)
+class Race:
+    """The connections of one attempt.
+
+    Attributes:
+        kept: the winner's pair, once there is one.
+        misses: how often a connection was dropped, by reason.
+    """
+
+    role: Role
+    session: bytes
+    attempt: int
+    key: bytes
+    kept: int | None = None
+    misses: dict[Reason, int] = field(default_factory=dict)
+    _connections: dict[int, _Connection] = field(default_factory=dict)
+    _selecting: int | None = None
+
+    def handle(self, event: Event, *, now: MonoNs) -> Sequence[Command]:
+        """Take one past fact, return the orders that follow from it.
+
+        Args:
+            event: what happened.
+            now: when.
+
+        Returns:
+            Orders, to be carried out in this order.
+        """
+        if self.kept is not None:
+            return []
+        match event:
+            case Opened(pair, nonce):
+                self._connections[pair] = _Connection(nonce, now)
+                return [Send(pair, Hello(self._place(pair), nonce))]
+            case Received(pair, message):
+                return self._received(pair, message, now)
+            case Broken(pair):
+                return self._spend(pair, Reason.NOT_SELECTED, now)
+            case TimerFired():
+                self._selecting = None
+                return self._select_next(now)
+
+    @property
+    def alive(self) -> int:
+        """How many connections may still win."""
+        return sum(c.state is not State.SPENT for c in self._connections.values())
+
+    def round_trip_ns(self, pair: int) -> int:
+        """Return the least round trip that the greetings of a proven pair show.
+
+        From our hello to the far proof, and from SELECT to SELECTED, lies at least one.  The
+        kernel's own minimum is of no use: in a simultaneous open the time of the SYN·ACK is
+        taken anew, and what Linux measures first is half a round trip.
+
+        Args:
+            pair: one that was proven.
+
+        Returns:
+            Nanoseconds.
+        """
+        return self._connections[pair].round_trip_ns
+
+    def _place(self, pair: int) -> Place:
+        return Place(self.session, self.attempt, pair)
+
+    def _received(self, pair: int, message: Greeting, now: MonoNs) -> Sequence[Command]:
+        connection = self._connections[pair]
+        following = TRANSITIONS.get((connection.state, type(message)))
+        if following is None:
+            return self._spend(pair, Reason.NOT_SELECTED, now)
+        match message:
+            case Hello():
+                commands = self._hello(pair, connection, message)
+            case Proof(text):
+                commands = self._proof(pair, connection, text, now)
+            case Select() if self.role == "responder":
+                self.kept = pair
+                commands = [TellFacts(pair, Selected), Keep(pair, message.facts)]
+            case Selected() if self.role == "initiator":
+                self.kept = pair
+                connection.saw_answer(now)
+                commands = [Keep(pair, message.facts)]
+            case _:
+                commands = None
+        if commands is None:
+            # Only a wrong proof is a wrong code: who cannot even greet is a stranger, and the
+            # partner may still be met at another attempt.
+            wrong_code = isinstance(message, Proof)
+            reason = Reason.AUTHENTICATION if wrong_code else Reason.NOT_SELECTED
+            return self._spend(pair, reason, now)
+        connection.state = following
+        return [*commands, *self._select_next(now)]
+
+    def _hello(self, pair: int, connection: _Connection, hello: Hello) -> list[Command] | None:
+        if hello.version != PROTOCOL_VERSION or hello.place != self._place(pair):
+            return None
+        connection.far_nonce = hello.nonce
+        text = proof.make_proof(
+            self.key, self.role, hello.place, connection.nonce, connection.far_nonce
+        )
+        return [Send(pair, Proof(text))]
+
+    def _proof(
+        self, pair: int, connection: _Connection, text: bytes, now: MonoNs
+    ) -> list[Command] | None:
+        place = self._place(pair)
+        nonces = (connection.nonce, connection.far_nonce)
+        if not proof.holds(text, self.key, self.role, place, *nonces):
+            return None
+        # From our hello to the far proof is at least one round trip.
+        connection.round_trip_ns = now - connection.opened_at
+        return []
+
+    def _select_next(self, now: MonoNs) -> list[Command]:
+        if self.role != "initiator" or self._selecting is not None or self.kept is not None:
+            return []
+        for pair, connection in self._connections.items():
+            if connection.state is State.PROVEN:
+                connection.state, connection.selected_at = State.SELECTING, now
+                self._selecting = pair
+                wait_ns = 2 * connection.round_trip_ns + SELECT_GRACE_NS
+                return [TellFacts(pair, Select), SetTimer(MonoNs(now + wait_ns))]
+        return []
+
+    def _spend(self, pair: int, reason: Reason, now: MonoNs) -> list[Command]:
+        connection = self._connections[pair]
+        if connection.state is State.SPENT:
+            return []
+        connection.state = State.SPENT
+        self.misses[reason] = self.misses.get(reason, 0) + 1
+        if self._selecting == pair:
+            self._selecting = None
+        return [Drop(pair, reason), *self._select_next(now)]

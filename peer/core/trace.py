@@ -1,0 +1,162 @@
+"""What a peer did, as typed events: for tests, benchmarks, pictures and ``--json``.
+
+Each class is one kind of JSON line; its fields are the line's keys, beside
+``event`` and ``t_ms``.  Keys that other programs read are never renamed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class TraceEvent:
+    """Base of all events."""
+
+    event: ClassVar[str] = ""
+
+    def fields(self) -> dict[str, object]:
+        """Return the event's own keys and values, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeMade(TraceEvent):
+    """The code to hand over, and the whole command for the other side."""
+
+    event = "code"
+    code: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting(TraceEvent):
+    """The first seat is taken; the partner may join."""
+
+    event = "waiting"
+    nameplate: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paired(TraceEvent):
+    """Both seats are taken."""
+
+    event = "paired"
+    seat: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockLearned(TraceEvent):
+    """Offsets of this peer's clock (server - local), each with its bound."""
+
+    event = "clock"
+    ntp: dict[str, object] | None
+    rendezvous: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class MappingLearned(TraceEvent):
+    """What the reflector saw."""
+
+    event = "mapping"
+    mapping: str
+    preserves_port: bool | None
+    local: list[str]
+    srflx: list[str]
+    host: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Appointed(TraceEvent):
+    """The plan of an attempt, as this peer reads it."""
+
+    event = "appointment"
+    attempt: int
+    role: str
+    timescale: str
+    instant_us: int
+    lead_us: int
+    late_us: int
+    offset_us: int
+    bound_us: int
+    pairs: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ShotFired(TraceEvent):
+    """The first shot of a pair."""
+
+    event = "shot"
+    attempt: int
+    pair: int
+    shot: int
+    at_us: int
+    local_us: int
+    fire_error_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class VolleyDone(TraceEvent):
+    """All shots of an attempt, counted."""
+
+    event = "volley"
+    attempt: int
+    shots: int
+    refusals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Missed(TraceEvent):
+    """An attempt without a connection."""
+
+    event = "missed"
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connected(TraceEvent):
+    """The connection, proven and agreed on by both ends."""
+
+    event = "connected"
+    local: str
+    remote: str
+    path: str
+    role: str
+    attempt: int
+    pair: int
+    first_shot: bool
+    skew_us: int
+    shots: int
+    refusals: int
+    winner_shots: int
+    sync_margin_us: int
+    fire_error_us: int
+    rtt_us: int
+    timescale: str
+    offset_us: int
+    bound_us: int
+    since_report_ms: float
+    elapsed_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Closed(TraceEvent):
+    """The stream is over."""
+
+    event = "closed"
+    sent: int
+    received: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(TraceEvent):
+    """There is no connection, or it broke."""
+
+    event = "failed"
+    verdict: str
+    message: str
+    hint: str
+    exit: int

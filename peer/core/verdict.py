@@ -1,0 +1,147 @@
+"""What a miss means: from the volley's counts to one word, and from the word to a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from peer.errors import AuthenticationError, MidairError, NoPathError
+from rendezvous.protocol.messages import Reason
+
+Who = Literal["you", "partner", "both"]
+
+_WHOSE: dict[Who, str] = {
+    "you": "your NAT",
+    "partner": "your partner's NAT",
+    "both": "both NATs",
+}
+
+_WHOSE_OWN: dict[Who, str] = {"you": "your", "partner": "your partner's", "both": "the"}
+
+_SENTENCES: dict[Reason, tuple[str, str]] = {
+    Reason.REFUSED_EARLY: (
+        "every SYN was refused, and your partner's never came",
+        "A firewall on the way may refuse TCP from outside altogether: try from another network",
+    ),
+    Reason.REFUSED_LATE: (
+        "every SYN was refused although your partner had started before you",
+        "Something beside the NAT refuses: a firewall of the host or the provider",
+    ),
+    Reason.UNREACHABLE: (
+        "the network says that there is no way to your partner's address",
+        "Check that both hosts have the address family in common and are not on separated networks",
+    ),
+    Reason.SILENT: (
+        "no SYN was answered in any way",
+        "A firewall drops unsolicited and solicited TCP alike: try from another network",
+    ),
+    Reason.MAPPING_CHANGED: (
+        "the public address of this host changed while the peers were connecting",
+        "Use a provider or a NAT that keeps one address for a customer",
+    ),
+    Reason.MAPPING_UNPREDICTABLE: (
+        "{whose} gives every connection a new port (address-and-port-dependent mapping), "
+        "so nobody can say where to aim",
+        "Set the NAT to keep ports (endpoint-independent mapping, RFC 5382 REQ-1), "
+        "or connect from another network",
+    ),
+    Reason.NO_COMMON_FAMILY: (
+        "one peer has only IPv4 and the other only IPv6",
+        "One of them needs the other's family",
+    ),
+    Reason.NO_CANDIDATES: (
+        "{whose} shows no address that could be told to the other side",
+        "The reflector's ports must be reachable from both hosts over TCP",
+    ),
+    Reason.CLOCK_UNCERTAIN: (
+        "the clocks are known too badly to agree an instant",
+        "Allow UDP to an NTP server and name it with --ntp",
+    ),
+    Reason.PORT_IN_USE: ("{whose_own} local ports are in use", "Choose others with --local-port"),
+    Reason.FORBIDDEN: (
+        "{whose_own} host does not let the SYNs out",
+        "A firewall on that host itself forbids them: see its rules for outgoing TCP",
+    ),
+    Reason.APPOINTMENT_LATE: (
+        "the appointment arrived when it was over",
+        "The connection to the rendezvous is too slow or breaks: try again",
+    ),
+    Reason.BUDGET_SPENT: (
+        "the limit of SYNs was reached before the two sides met",
+        "The two peers started too far apart in time: check the clocks, and try again",
+    ),
+    Reason.NOT_SELECTED: (
+        "a connection opened but broke before both sides had agreed on it",
+        "Try again; if it stays so, something on the way resets new connections",
+    ),
+    Reason.TIMEOUT: ("your partner's time was over", "Start both sides within the time given"),
+    Reason.INTERRUPTED: ("your partner was stopped by its user", "Ask them to start again"),
+    Reason.DONE: ("your partner has left", "Start again on both sides, with a new code"),
+}
+
+
+def explain(reason: Reason, who: Who) -> MidairError:
+    """Turn a reason into the error that ends the session.
+
+    Args:
+        reason: one word of the closed list.
+        who: whose fault it is, where it is somebody's.
+
+    Returns:
+        The error, with its sentence, hint and exit code.
+    """
+    if reason is Reason.AUTHENTICATION:
+        return AuthenticationError(
+            "the two codes are not the same, or somebody else answered at your partner's address",
+            "This code is used up: run `midair listen` again and copy the new one exactly",
+        )
+    what, hint = _SENTENCES[reason]
+    words = {"whose": _WHOSE[who], "whose_own": _WHOSE_OWN[who]}
+    return NoPathError(reason, f"no path: {what.format(**words)}", hint)
+
+
+def classify_miss(
+    *,
+    shots: int,
+    refusals: int,
+    unreachable: int,
+    budget_spent: bool,
+    greetings: Mapping[Reason, int],
+    early: bool,
+    in_use: int = 0,
+    forbidden: int = 0,
+    clock_unknown: bool = False,
+) -> Reason:
+    """Name why an attempt missed.
+
+    Args:
+        shots: SYNs sent.
+        refusals: how many were refused, by RST or ICMP.
+        unreachable: how many of those by *no route*, *network* or *host unreachable*.
+        budget_spent: whether the SYN budget ended the volley.
+        greetings: opened connections that were dropped, by reason.
+        in_use: pairs whose local port another connection had.
+        forbidden: pairs that this host itself did not let out.
+        clock_unknown: whether this peer's clock may be wrong by as much as the attempt lasts.
+        early: whether this peer's first shot was refused before the partner could have fired.
+
+    Returns:
+        One word of the closed list.
+    """
+    if greetings.get(Reason.AUTHENTICATION):
+        return Reason.AUTHENTICATION
+    if greetings:
+        return Reason.NOT_SELECTED
+    if shots == 0:
+        return Reason.APPOINTMENT_LATE
+    if shots == in_use + forbidden:
+        return Reason.PORT_IN_USE if in_use else Reason.FORBIDDEN
+    if clock_unknown:
+        return Reason.CLOCK_UNCERTAIN
+    if budget_spent:
+        return Reason.BUDGET_SPENT
+    if shots and refusals == 0:
+        return Reason.SILENT
+    if unreachable and unreachable == refusals:
+        return Reason.UNREACHABLE
+    return Reason.REFUSED_EARLY if early else Reason.REFUSED_LATE
