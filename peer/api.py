@@ -1,0 +1,183 @@
+"""midair from Python: a stream to a partner, or a plain connected socket.
+
+::
+
+    async with peer.listen(rendezvous=URL, on_code=print) as link:
+        await link.stream.write(b"hello")
+
+    async with peer.connect(code, rendezvous=URL) as link:
+        print(await link.stream.read(), link.facts.remote, link.facts.skew_us)
+
+    sock, facts = await peer.punch(code, rendezvous=URL)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+
+from peer.core.code import Code, CodeError
+from peer.core.trace import Connected, TraceEvent
+from peer.errors import UsageError
+from peer.io.runner import Session
+from peer.io.stream import Stream
+from peer.settings import DEFAULT_NTP, Settings, check_ntp, timeout_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One direct connection to the partner."""
+
+    stream: Stream
+    """Bytes both ways, each direction with its own end."""
+    facts: Connected
+    """How it came about: ``local``, ``remote``, ``first_shot``, ``skew_us``, …"""
+    trace: list[TraceEvent] = field(default_factory=list)
+    """Everything that happened until then, as typed events."""
+
+
+def listen(
+    *,
+    rendezvous: str,
+    on_code: Callable[[str], None],
+    ntp: Sequence[str] = DEFAULT_NTP,
+    local_port: int | None = None,
+    timeout_s: float | None = None,
+) -> AbstractAsyncContextManager[Link]:
+    """Open a session, wait for a partner, and connect.
+
+    Args:
+        rendezvous: URL of the rendezvous.
+        on_code: called with the code, which the partner must be given.
+        ntp: NTP servers, ``HOST[:PORT]``.
+        local_port: first of four local ports; None: random ones.
+        timeout_s: most seconds to wait for the partner, and again to connect in; None: no
+            limit, and 30.
+
+    Returns:
+        An async context manager that gives a :class:`Link`, closed in order at the end.
+
+    Raises:
+        MidairError: on entering; see :mod:`peer.errors`.
+    """
+    settings = _settings(rendezvous, ntp, local_port, timeout_s)
+    return _link(settings, None, lambda code: on_code(str(code)))
+
+
+def connect(
+    code: str,
+    *,
+    rendezvous: str,
+    ntp: Sequence[str] = DEFAULT_NTP,
+    local_port: int | None = None,
+    timeout_s: float | None = None,
+) -> AbstractAsyncContextManager[Link]:
+    """Join the session that a code names, and connect.
+
+    Args:
+        code: what the other side's ``listen`` made.
+        rendezvous: URL of the same rendezvous.
+        ntp: NTP servers, ``HOST[:PORT]``.
+        local_port: first of four local ports; None: random ones.
+        timeout_s: most seconds to connect in; None: 30.
+
+    Returns:
+        An async context manager that gives a :class:`Link`, closed in order at the end.
+
+    Raises:
+        UsageError: the text is no code.
+        MidairError: on entering; see :mod:`peer.errors`.
+    """
+    settings = _settings(rendezvous, ntp, local_port, timeout_s)
+    return _link(settings, _parse(code), lambda _: None)
+
+
+async def punch(
+    code: str | None = None,
+    *,
+    rendezvous: str,
+    on_code: Callable[[str], None] = lambda _: None,
+    ntp: Sequence[str] = DEFAULT_NTP,
+    local_port: int | None = None,
+    timeout_s: float | None = None,
+) -> tuple[socket.socket, Connected]:
+    """Get the plain socket: connected, proven, non-blocking, nothing of the stream's on it.
+
+    Both sides must call this, since the other calls frame what they send.
+
+    Args:
+        code: the partner's code; None: open a session and make one.
+        rendezvous: URL of the rendezvous.
+        on_code: called with the code that was made.
+        ntp: NTP servers, ``HOST[:PORT]``.
+        local_port: first of four local ports; None: random ones.
+        timeout_s: most seconds to wait for the partner, and again to connect in; None: no
+            limit, and 30.
+
+    Returns:
+        The socket, the caller's to close, and its facts. It is given once the seat is given up,
+        which a rendezvous that has gone can delay by 2 seconds.
+
+    Raises:
+        MidairError: see :mod:`peer.errors`.
+    """
+    settings = _settings(rendezvous, ntp, local_port, timeout_s)
+    session = Session(
+        settings,
+        None if code is None else _parse(code),
+        emit=lambda _: None,
+        on_code=lambda made: on_code(str(made)),
+    )
+    won = await session.run()
+    try:
+        await session.goodbye()
+    except BaseException:
+        won.sock.close()
+        raise
+    return won.sock, won.connected
+
+
+@asynccontextmanager
+async def _link(
+    settings: Settings, code: Code | None, on_code: Callable[[Code], None]
+) -> AsyncIterator[Link]:
+    trace: list[TraceEvent] = []
+    session = Session(settings, code, trace.append, on_code)
+    won = await session.run()
+    try:
+        stream = await Stream.open(won.sock)
+    except BaseException:
+        won.sock.close()
+        await session.goodbye()
+        raise
+    failure: Exception | None = None
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(session.goodbye())
+        try:
+            async with stream:
+                yield Link(stream, won.connected, trace)
+        except Exception as error:
+            failure = error  # the group would wrap the caller's own exception
+    if failure is not None:
+        raise failure
+
+
+def _parse(code: str) -> Code:
+    try:
+        return Code.parse(code)
+    except CodeError as error:
+        raise UsageError(f"{code!r} is no code: {error}") from None
+
+
+def _settings(
+    rendezvous: str, ntp: Sequence[str], local_port: int | None, timeout_s: float | None
+) -> Settings:
+    try:
+        check_ntp(ntp)
+        limit_ns = None if timeout_s is None else timeout_ns(timeout_s)
+    except ValueError as error:
+        raise UsageError(f"an argument makes no sense: {error}") from None
+    return Settings(rendezvous, tuple(ntp), local_port, limit_ns)

@@ -1,0 +1,98 @@
+"""The pipe: what comes in at standard input goes to the partner, what it sends goes out.
+
+Not for making the stream, and not for telling the user: the caller does both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+
+from peer.errors import StreamBrokenError
+from peer.io.stdio import Blocking, read_some, write_all
+from peer.io.stream import Stream
+
+DONE = "done"
+"""The reason of a pipe whose two directions ended in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipeResult:
+    """How a pipe ended."""
+
+    sent: int
+    """Bytes read from standard input and given to the stream. With reason "done" the partner has
+    written every one of them to its standard output."""
+    received: int
+    """Bytes written to standard output."""
+    reason: str
+    """"done", or one sentence for a person, without a full stop."""
+
+
+class _Count:
+    """Bytes so far, still known when the direction breaks."""
+
+    sent = 0
+    received = 0
+
+
+async def pipe(stream: Stream, stdin_fd: int = 0, stdout_fd: int = 1) -> PipeResult:
+    """Join a stream to two descriptors until both directions have ended.
+
+    Each direction ends on its own: the end of standard input is a mark in the stream, and the
+    other direction goes on. A standard output that nobody reads any more, or an input that
+    cannot be read, breaks the stream, and the partner is told why: its bytes are not thrown away
+    in silence.
+
+    Args:
+        stream: Open; closed when this returns.
+        stdin_fd: Read to its end. Left open.
+        stdout_fd: Written. Left open: its reader sees the end when the process exits.
+
+    Returns:
+        What went through, and why it ended.
+    """
+    count = _Count()
+    reason = DONE
+    try:
+        async with asyncio.TaskGroup() as group:
+            sending = group.create_task(_send(stream, stdin_fd, count))
+            try:
+                await _receive(stream, stdout_fd, count)
+                # Also while standard input is still open: a partner that goes now is noticed.
+                await stream.wait_closed()
+            except StreamBrokenError as broken:
+                reason = broken.reason
+                sending.cancel()
+                # An ABORT of ours is on its way only then.
+                with contextlib.suppress(StreamBrokenError):
+                    await stream.wait_closed()
+    except BaseException:
+        stream.abort("interrupted")
+        raise
+    return PipeResult(count.sent, count.received, reason)
+
+
+async def _send(stream: Stream, fd: int, count: _Count) -> None:
+    with Blocking("midair-stdin") as thread:
+        try:
+            while data := await thread.call(read_some, fd):
+                await stream.write(data)
+                count.sent += len(data)
+            await stream.write_eof()
+        except StreamBrokenError:
+            return  # The other direction meets it too, once it has written what had come.
+        except OSError as error:
+            stream.abort(f"standard input: {error.strerror}")
+
+
+async def _receive(stream: Stream, fd: int, count: _Count) -> None:
+    with Blocking("midair-stdout") as thread:
+        async for data in stream:
+            try:
+                await thread.call(write_all, fd, data)
+            except OSError as error:
+                stream.abort(f"standard output: {error.strerror}")
+                return
+            count.received += len(data)

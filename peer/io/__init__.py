@@ -1,0 +1,1 @@
+"""The shell around the core: one owner for each dirty thing."""

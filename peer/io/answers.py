@@ -1,0 +1,153 @@
+"""What a rendezvous's answers mean: messages, problems, and the errors that users see."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import httpx
+from pydantic import ValidationError
+
+from peer.errors import (
+    CrowdedError,
+    NameplateError,
+    RefusedError,
+    RendezvousError,
+    UnreachableError,
+    VersionError,
+)
+from rendezvous.protocol.errors import PROBLEM_MEDIA_TYPE, Problem, ProblemWord
+from rendezvous.protocol.messages import PROTOCOL_VERSION, Message
+from rendezvous.protocol.times import NS_PER_S
+
+MAX_SAID = 300
+"""Characters of a problem's own words that are shown."""
+MAX_RETRY_AFTER_DIGITS = 6
+Answer = TypeVar("Answer", bound=Message)
+
+
+class StaleTokenError(RendezvousError):
+    """An address token is too old: learn again and report again. Never reaches the user."""
+
+
+class GoneError(RendezvousError):
+    """The session is over; the partner left while nobody listened."""
+
+    verdict = "closed"
+
+
+_PROBLEMS: dict[ProblemWord, tuple[type[RendezvousError], str]] = {
+    ProblemWord.UNKNOWN_NAMEPLATE: (
+        NameplateError,
+        "Check the code, and that the other side is still waiting",
+    ),
+    ProblemWord.CROWDED: (CrowdedError, "A code serves two peers: ask for a new one"),
+    ProblemWord.VERSION: (VersionError, "Install the version of midair that it names"),
+    ProblemWord.STALE_TOKEN: (StaleTokenError, ""),
+    ProblemWord.CLOSED: (GoneError, "Start again on both sides, with a new code"),
+    ProblemWord.TOO_MANY: (RefusedError, "Too many tries from this address: wait a minute"),
+}
+RETRY = (ProblemWord.GOING_AWAY, ProblemWord.FULL, ProblemWord.TOO_MANY)
+"""Worth another try after a pause."""
+
+
+def parse(response: httpx.Response, answer: type[Answer]) -> Answer:
+    """Read a successful answer.
+
+    Args:
+        response: of a status 2xx.
+        answer: what it must be.
+
+    Returns:
+        The message.
+
+    Raises:
+        RefusedError: it is something else.
+        VersionError: the rendezvous speaks another version.
+    """
+    try:
+        message = answer.model_validate_json(response.content)
+    except ValidationError as error:
+        raise RefusedError(
+            f"the server at {response.url.host} answered what no rendezvous answers",
+            f"Check the URL: {error.error_count()} fields are wrong or missing",
+        ) from None
+    if message.version != PROTOCOL_VERSION:
+        raise VersionError(
+            f"the rendezvous speaks protocol version {message.version}, "
+            f"this peer {PROTOCOL_VERSION}",
+            "Install equal versions of midair on both",
+        )
+    return message
+
+
+def problem_of(response: httpx.Response) -> Problem:
+    """Read a refusal; one that is no problem of ours becomes one with its status.
+
+    Args:
+        response: of a status that is not 2xx.
+
+    Returns:
+        The problem.
+    """
+    if response.headers.get("content-type", "").startswith(PROBLEM_MEDIA_TYPE):
+        try:
+            return Problem.model_validate_json(response.content)
+        except ValidationError:
+            pass  # said below, with the status
+    return Problem(
+        type="about:blank", title=f"HTTP status {response.status_code}", status=response.status_code
+    )
+
+
+def error_of(problem: Problem, url: str) -> RendezvousError:
+    """Make the error that a problem means for the user.
+
+    Args:
+        problem: what the rendezvous said.
+        url: where it is.
+
+    Returns:
+        The error, to be raised.
+    """
+    usual: tuple[type[RendezvousError], str] = (RefusedError, "")
+    kind, hint = _PROBLEMS.get(problem.word, usual) if problem.word is not None else usual
+    said = _plain(problem.detail or problem.title)
+    return kind(f"the rendezvous {url} says: {said}".rstrip("."), hint)
+
+
+def _plain(text: str) -> str:
+    """Cut what a stranger says to one line without control characters: it goes to a terminal."""
+    printable = "".join(c if c.isprintable() else " " for c in text[:MAX_SAID])
+    return " ".join(printable.split())
+
+
+def unreachable(url: str, failure: httpx.RequestError | OSError) -> UnreachableError:
+    """Make the error of a rendezvous that did not answer.
+
+    Args:
+        url: where it should be.
+        failure: what httpx or the resolver said.
+
+    Returns:
+        The error, to be raised.
+    """
+    text = str(failure) or type(failure).__name__
+    return UnreachableError(
+        f"the rendezvous {url} cannot be reached ({text})",
+        "Check the URL, that `midair-rendezvous` runs there, and that no firewall is in between",
+    )
+
+
+def retry_after_ns(response: httpx.Response) -> int:
+    """Return how long a refusal asks to wait (RFC 9110 §10.2.3, in seconds).
+
+    Args:
+        response: any.
+
+    Returns:
+        Nanoseconds; 0 when it does not say.
+    """
+    text = response.headers.get("retry-after", "")
+    if not (text.isascii() and text.isdigit()) or len(text) > MAX_RETRY_AFTER_DIGITS:
+        return 0
+    return int(text) * NS_PER_S

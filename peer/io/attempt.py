@@ -1,0 +1,278 @@
+"""Keep one appointment: fire, race, and say who won or why nobody did."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from peer.core.clockmap import ClockMap, OffsetEstimate
+from peer.core.greeting import Facts
+from peer.core.race import Race
+from peer.core.targets import refusal
+from peer.core.times import MonoNs, UtcNs
+from peer.core.trace import Appointed, Connected, ShotFired, TraceEvent, VolleyDone
+from peer.core.verdict import classify_miss
+from peer.core.volley import ATTEMPT_CEILING_NS, SYN_CEILING, VolleyRule
+from peer.errors import RefusedError
+from peer.io.clock import Clock
+from peer.io.fire import Barrel, VolleyThread
+from peer.io.greet import Racer, Winner
+from peer.io.hosts import own_networks
+from peer.io.learn import Learned
+from peer.io.quiet import quiet
+from peer.io.sockets import LocalPort, endpoint_of
+from rendezvous.protocol.endpoints import Endpoint
+from rendezvous.protocol.messages import Appointment, AttemptResult
+from rendezvous.protocol.times import NS_PER_MS, NS_PER_S, bound_us_from_ns, ns_from_us, us_from_ns
+
+RACE_GRACE_NS = 2 * NS_PER_S
+"""After the deadline, for connections that opened late: 2 round trips and a second, twice."""
+IN_USE = (errno.EADDRNOTAVAIL, errno.EADDRINUSE)
+FORBIDDEN = (errno.EPERM, errno.EACCES)
+"""What this host's own firewall answers to connect()."""
+LATE_US = 1_000
+"""A first shot this long after the instant was late, not early, if anybody was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Won:
+    """The connection that both peers keep."""
+
+    sock: socket.socket
+    connected: Connected
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One appointment on one peer.
+
+    Attributes:
+        received_at: when the appointment was read.
+        since_report_ns: how long before that the second report was in, as far as known.
+    """
+
+    appointment: Appointment
+    learned: Learned
+    session: bytes
+    key: bytes
+    clock: Clock
+    clockmap: ClockMap
+    on_one_host: bool
+    skew_ns: int
+    emit: Callable[[TraceEvent], None]
+    started_at: MonoNs
+    received_at: MonoNs
+    _offset: OffsetEstimate = field(init=False)
+    _thread: VolleyThread = field(init=False)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _opened_shots: dict[int, int] = field(default_factory=dict)
+    _volley_over: bool = False
+    """Set by the loop after all that the thread has told it, unlike the thread's own word."""
+
+    async def keep(self) -> Won | AttemptResult:
+        """Fire at the instant, and race what opens.
+
+        Returns:
+            The winner, or why there is none.
+
+        Raises:
+            RefusedError: the rendezvous appointed targets that no peer fires at.
+        """
+        self._offset = self.learned.offset(self.appointment.timescale)
+        instant = self.clockmap.mono(
+            UtcNs(ns_from_us(self.appointment.instant_us) + self.skew_ns), self._offset
+        )
+        deadline = self.clockmap.mono(UtcNs(ns_from_us(self.appointment.deadline_us)), self._offset)
+        barrels = self._barrels()
+        self._trace_appointment(barrels, instant)
+        rule = VolleyRule(
+            budget=min(SYN_CEILING, self.appointment.syn_budget),
+            deadline=MonoNs(min(deadline, max(instant, self.received_at) + ATTEMPT_CEILING_NS)),
+        )
+        race = Race(self.appointment.role, self.session, self.appointment.attempt, self.key)
+        racer = Racer(race, self.clock, self._facts, self._news.set)
+        self._thread = self._make_thread(barrels, instant, rule, racer)
+        with quiet():
+            self._thread.start()
+            try:
+                winner = await self._race(racer, rule.deadline)
+            finally:
+                racer.close()
+                self._thread.stop()
+        self._trace_shots()
+        if winner is None:
+            return self._miss(race)
+        return self._won(winner, race)
+
+    def _make_thread(
+        self, barrels: Sequence[Barrel], instant: MonoNs, rule: VolleyRule, racer: Racer
+    ) -> VolleyThread:
+        loop = asyncio.get_running_loop()
+
+        def over() -> None:
+            self._volley_over = True
+            self._news.set()
+
+        def ended() -> None:
+            loop.call_soon_threadsafe(over)
+
+        def opened(barrel: Barrel, shots: int) -> None:
+            self._opened_shots[barrel.pair] = shots
+            loop.call_soon_threadsafe(racer.opened, barrel.pair, barrel.sock)
+
+        return VolleyThread(barrels, instant, rule, on_open=opened, on_end=ended)
+
+    def _barrels(self) -> list[Barrel]:
+        claims = {(port.family, port.index): port for port in self.learned.ports}
+        networks = own_networks()
+        barrels = []
+        refused = []
+        for pair in self.appointment.pairs:
+            remote = Endpoint.parse(pair.remote)
+            # A socket fires once an attempt, whatever the rendezvous says.
+            claim: LocalPort | None = claims.pop((pair.family, pair.port_index), None)
+            why = refusal(remote, networks, on_one_host=self.on_one_host)
+            if claim is None or remote.family != pair.family:
+                why = f"pair {pair.pair} is none of this peer's ports"
+            if why is not None:
+                refused.append(f"{remote}: {why}")
+            elif claim is not None:
+                barrels.append(Barrel(pair.pair, claim.volley, remote))
+        if not barrels:
+            raise RefusedError(
+                f"the rendezvous appointed only targets that this peer refuses ({refused[0]})",
+                "Is it the rendezvous that both sides mean?",
+            )
+        return barrels
+
+    async def _race(self, racer: Racer, deadline: MonoNs) -> Winner | None:
+        """Wait for a winner until the deadline, or until nothing can win any more."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at((deadline + RACE_GRACE_NS) / NS_PER_S):
+                while racer.winner is None and not self._hopeless(racer):
+                    await self._news.wait()
+                    self._news.clear()
+        return racer.winner
+
+    def _hopeless(self, racer: Racer) -> bool:
+        return self._volley_over and racer.race.alive == 0
+
+    def _facts(self, pair: int) -> Facts:
+        barrel = self._barrel(pair)
+        return Facts(
+            winner_shots=self._opened_shots[pair],
+            shots=self._thread.rule.shots,
+            refusals=self._thread.rule.refusals,
+            bound_us=bound_us_from_ns(self._offset.bound_at(self.clock.now())),
+            first_us=self._corrected_us(barrel.first_at),
+            instant_error_us=self._fire_error_us(),
+        )
+
+    def _barrel(self, pair: int) -> Barrel:
+        return next(barrel for barrel in self._thread.barrels if barrel.pair == pair)
+
+    def _corrected_us(self, at: MonoNs | None) -> int:
+        assert at is not None
+        return us_from_ns(self.clockmap.utc(at, self._offset))
+
+    def _fire_error_us(self) -> int:
+        """How long after its instant the volley's first shot left (late appointments included)."""
+        first = self._thread.first_at
+        return 0 if first is None else us_from_ns(first - self._thread.instant)
+
+    def _trace_appointment(self, barrels: Sequence[Barrel], instant: MonoNs) -> None:
+        lead_us = us_from_ns(instant - self.received_at)
+        ports = {port.volley: port for port in self.learned.ports}
+        self.emit(
+            Appointed(
+                attempt=self.appointment.attempt,
+                role=self.appointment.role,
+                timescale=self.appointment.timescale,
+                instant_us=self.appointment.instant_us,
+                lead_us=max(0, lead_us),
+                late_us=max(0, -lead_us),
+                offset_us=us_from_ns(self._offset.offset_ns),
+                bound_us=bound_us_from_ns(self._offset.bound_at(self.received_at)),
+                pairs=[(f":{ports[b.sock].port}", str(b.remote)) for b in barrels],
+            )
+        )
+
+    def _trace_shots(self) -> None:
+        rule = self._thread.rule
+        for barrel in self._thread.barrels:
+            if barrel.first_at is not None:
+                self.emit(
+                    ShotFired(
+                        attempt=self.appointment.attempt,
+                        pair=barrel.pair,
+                        shot=1,
+                        at_us=self._corrected_us(barrel.first_at),
+                        local_us=us_from_ns(self.clockmap.local(barrel.first_at)),
+                        fire_error_us=us_from_ns(barrel.first_at - self._thread.instant),
+                    )
+                )
+        self.emit(VolleyDone(self.appointment.attempt, rule.shots, rule.refusals))
+
+    def _miss(self, race: Race) -> AttemptResult:
+        if self._thread.error is not None:
+            raise self._thread.error
+        rule = self._thread.rule
+        bound_ns = self._offset.bound_at(self.clock.now())
+        fatal = Counter(barrel.fatal for barrel in self._thread.barrels if barrel.fatal)
+        reason = classify_miss(
+            shots=rule.shots,
+            in_use=sum(fatal[number] for number in IN_USE),
+            forbidden=sum(fatal[number] for number in FORBIDDEN),
+            refusals=rule.refusals,
+            unreachable=self._thread.unreachable,
+            budget_spent=rule.spent,
+            greetings=race.misses,
+            early=self._fire_error_us() < LATE_US,
+            clock_unknown=bound_ns >= rule.deadline - self._thread.instant,
+        )
+        return AttemptResult(
+            attempt=self.appointment.attempt,
+            reason=reason,
+            shots=rule.shots,
+            refusals=rule.refusals,
+        )
+
+    def _won(self, winner: Winner, race: Race) -> Won:
+        port = next(p for p in self.learned.ports if p.volley is winner.sock)
+        sock = port.take()
+        self.learned.close()
+        barrel, far = self._barrel(winner.pair), winner.far_facts
+        now, rtt_us = self.clock.now(), us_from_ns(race.round_trip_ns(winner.pair))
+        own = self._facts(winner.pair)
+        connected = Connected(
+            local=str(endpoint_of(sock)),
+            remote=str(barrel.remote),
+            path="direct",
+            role=self.appointment.role,
+            attempt=self.appointment.attempt,
+            pair=winner.pair,
+            first_shot=own.winner_shots == 1 and far.winner_shots == 1,
+            skew_us=own.first_us - far.first_us,
+            shots=own.shots,
+            refusals=own.refusals,
+            winner_shots=own.winner_shots,
+            sync_margin_us=rtt_us // 2 - own.bound_us - far.bound_us,
+            fire_error_us=own.instant_error_us,
+            rtt_us=rtt_us,
+            timescale=self.appointment.timescale,
+            offset_us=us_from_ns(self._offset.offset_ns),
+            bound_us=own.bound_us,
+            since_report_ms=self._since_report_ms(now),
+            elapsed_ms=round((now - self.started_at) / NS_PER_MS, 1),
+        )
+        return Won(sock, connected)
+
+    def _since_report_ms(self, now: MonoNs) -> float:
+        # The appointment left the rendezvous half a round trip before it was read here.
+        since_ns = now - self.received_at + self.learned.round_trip.rtt_ns // 2
+        return round(since_ns / NS_PER_MS, 1)

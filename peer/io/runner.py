@@ -1,0 +1,293 @@
+"""Carry out what :mod:`peer.core.agent` orders, until there is a connection or a verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from peer.core import agent as machine
+from peer.core.agent import Agent
+from peer.core.clockmap import ClockMap
+from peer.core.code import SECRET_BYTES, Code
+from peer.core.proof import PURPOSE
+from peer.core.times import MonoNs
+from peer.core.trace import Missed, Paired, TraceEvent, Waiting
+from peer.core.verdict import explain
+from peer.errors import (
+    MidairError,
+    NoPathError,
+    PortInUseError,
+    RefusedError,
+    UnreachableError,
+)
+from peer.io.answers import GoneError, StaleTokenError
+from peer.io.attempt import Attempt, Won
+from peer.io.clock import Clock, SystemClock, read_clockmap
+from peer.io.learn import FRESH_NS, Learned, learn, trace_of
+from peer.io.signaling import Signaling
+from peer.io.sockets import check_ports
+from peer.settings import CONNECT_TIMEOUT_NS, PAIR_PORTS, Settings
+from rendezvous.protocol.messages import Appointment, AttemptResult, Reason, Report
+from rendezvous.protocol.times import NS_PER_S
+
+REPORT_POLL_NS = 4 * NS_PER_S
+"""A report's poll: the partner is there, so an answer that takes longer may have been lost."""
+MAX_REFUSED = 3
+"""Reports of one attempt whose tokens the rendezvous may call stale; a restart costs one."""
+_LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(slots=True)
+class Session:
+    """One peer's session; :meth:`run` it once.
+
+    Attributes:
+        code: the code of this session, once there is one.
+    """
+
+    settings: Settings
+    code: Code | None
+    """None: open a session and make one."""
+    emit: Callable[[TraceEvent], None]
+    """Takes every trace event as it happens."""
+    on_code: Callable[[Code], None] = lambda _: None
+    """Called when a code was made."""
+    listens: bool = False
+    """Take the first seat of the session that ``code`` names; without a code always so."""
+    clock: Clock = field(default_factory=SystemClock)
+    started_at: MonoNs | None = None
+    """What ``elapsed_ms`` counts from; None: from :meth:`run`."""
+    _agent: Agent = field(default_factory=Agent)
+    _clockmap: ClockMap = field(init=False)
+    _signaling: Signaling = field(init=False)
+    _learned: Learned | None = None
+    _addresses: frozenset[str] = frozenset()
+    _won: Won | None = None
+    _received_at: MonoNs = field(init=False)
+    _limit: asyncio.Timeout = field(init=False)
+
+    async def run(self) -> Won:
+        """Get a connection.
+
+        Returns:
+            The connected, proven socket and its facts; the caller's to close.  The seat is
+            still held: call :meth:`goodbye`, beside whatever the connection is for.
+
+        Raises:
+            MidairError: there is none; the error says why.
+        """
+        if self.started_at is None:
+            self.started_at = self.clock.now()
+        self._clockmap = read_clockmap(self.clock)
+        self._signaling = Signaling(self.settings.rendezvous, self.clock, secrets.token_hex(32))
+        if self.settings.local_port is not None:
+            # Before a code is made or used up.
+            check_ports(PAIR_PORTS, self.settings.local_port)
+        try:
+            return await self._within_time()
+        except asyncio.CancelledError:
+            self._drop_winner()
+            # The partner should not wait for somebody who was stopped.
+            await asyncio.shield(self._leave(Reason.INTERRUPTED))
+            raise
+        except MidairError as error:
+            self._drop_winner()
+            await self._stop(error)
+            raise
+        finally:
+            if self._learned is not None:
+                self._learned.close()
+
+    def _drop_winner(self) -> None:
+        # Won in the very moment in which time was over, or the user stopped it.
+        if self._won is not None:
+            self._won.sock.close()
+
+    async def goodbye(self) -> None:
+        """Give the seat up and close the connection to the rendezvous; harmless if it fails."""
+        await self._leave(Reason.DONE)
+
+    async def _within_time(self) -> Won:
+        try:
+            async with asyncio.timeout(_seconds(self.settings.timeout_ns)) as self._limit:
+                return await self._drive()
+        except TimeoutError:
+            raise self._out_of_time() from None
+
+    def _out_of_time(self) -> MidairError:
+        match self._agent.state:
+            case machine.State.SEATING:
+                return UnreachableError(
+                    f"the rendezvous {self.settings.rendezvous} did not answer in time",
+                    "Check the URL, that `midair-rendezvous` runs there, and --timeout",
+                )
+            case machine.State.WAITING:
+                return NoPathError(
+                    Reason.TIMEOUT,
+                    "your partner did not come in time",
+                    "Start both sides within --timeout of each other",
+                )
+            case _ if self._agent.misses:
+                # The last miss says more than that time is over.
+                return explain(self._agent.misses[-1].reason, "you")
+            case _:
+                return NoPathError(
+                    Reason.TIMEOUT,
+                    "no path: no connection within the time given",
+                    "Try again; with -v you see how far it came",
+                )
+
+    async def _drive(self) -> Won:
+        orders = deque(self._agent.start())
+        while orders:
+            event = await self._carry_out(orders.popleft())
+            if event is not None:
+                orders.extend(self._agent.handle(event))
+        assert self._won is not None
+        return self._won
+
+    async def _carry_out(self, order: machine.Command) -> machine.Event | None:
+        match order:
+            case machine.TakeSeat():
+                return await self._take_seat()
+            case machine.AwaitPartner():
+                return await self._await_partner()
+            case machine.Learn():
+                return await self._learn()
+            case machine.SendReport(attempt, report):
+                return await self._report(attempt, report)
+            case machine.Fire(appointment):
+                return await self._fire(appointment)
+            case machine.Leave(reason):
+                await self._leave(reason)
+            case machine.Finish(error):
+                if error is not None:
+                    raise error
+        return None
+
+    async def _take_seat(self) -> machine.Event:
+        if self.code is not None and not self.listens:
+            await self._signaling.join(self.code.nameplate)
+            return machine.Seated(paired=True)
+        seated = await self._signaling.open(self.code.nameplate if self.code else None)
+        if self.code is None:
+            self.code = Code(seated.nameplate, secrets.token_bytes(SECRET_BYTES))
+            self.on_code(self.code)
+        self.emit(Waiting(seated.nameplate))
+        return machine.Seated(paired=False)
+
+    async def _await_partner(self) -> machine.Event:
+        while True:
+            answer = await self._signaling.wait()
+            if answer.left is not None:
+                return machine.PartnerLeft(answer.left)
+            if answer.partner:
+                return machine.PartnerCame()
+
+    async def _learn(self) -> machine.Event:
+        if self._agent.attempt == 1:
+            self.emit(Paired(self._signaling.seated.seat))
+            loop_now = asyncio.get_running_loop().time()
+            limit_ns = self.settings.timeout_ns or CONNECT_TIMEOUT_NS
+            self._limit.reschedule(loop_now + limit_ns / NS_PER_S)
+        before, learned = self._addresses, await self._learn_afresh()
+        # Disjoint, not unlike: a family may be missing from one of the two.
+        moved = bool(before) and before.isdisjoint(self._addresses)
+        return machine.Learned(learned.report, moved)
+
+    async def _learn_afresh(self) -> Learned:
+        if self._learned is not None:
+            self._learned.close()
+            self._learned = None
+        learned = await learn(self.settings, self._signaling, self.clock, self._clockmap)
+        self._learned, self._addresses = learned, learned.addresses
+        for event in trace_of(learned):
+            self.emit(event)
+        return learned
+
+    async def _report(self, attempt: int, report: Report) -> machine.Event:
+        assert self._learned is not None
+        refused = 0
+        while True:
+            fresh_ns = self._learned.at + FRESH_NS - self.clock.now()
+            try:
+                if fresh_ns <= 0:
+                    report = await self._learn_again(report)
+                    continue
+                answer = await self._signaling.report(
+                    attempt, report, min(fresh_ns, REPORT_POLL_NS)
+                )
+            except StaleTokenError:
+                refused += 1
+                if refused > MAX_REFUSED:
+                    raise RefusedError(
+                        "the rendezvous takes no report of this peer's, however fresh",
+                        "Its reflector and itself must be one program, or share their key",
+                    ) from None
+                report = await self._learn_again(report)
+                continue
+            except GoneError:
+                return machine.PartnerLeft(Reason.DONE)
+            if answer.appointment is not None:
+                self._received_at = self.clock.now()
+                return machine.Appointed(answer.appointment)
+            if answer.verdict is not None:
+                return machine.Judged(answer.verdict)
+            if answer.left is not None:
+                return machine.PartnerLeft(answer.left)
+
+    async def _learn_again(self, report: Report) -> Report:
+        fresh = (await self._learn_afresh()).report
+        return fresh.model_copy(update={"previous": report.previous})
+
+    async def _fire(self, appointment: Appointment) -> machine.Event:
+        assert self.code is not None
+        assert self._learned is not None
+        assert self.started_at is not None
+        attempt = Attempt(
+            appointment=appointment,
+            learned=self._learned,
+            session=bytes.fromhex(self._signaling.seated.session),
+            key=self.code.key(PURPOSE),
+            clock=self.clock,
+            clockmap=self._clockmap,
+            on_one_host=self._signaling.host in _LOOPBACK_HOSTS,
+            skew_ns=self.settings.hooks.skew_ns,
+            emit=self.emit,
+            started_at=self.started_at,
+            received_at=self._received_at,
+        )
+        outcome = await attempt.keep()
+        if isinstance(outcome, AttemptResult):
+            self.emit(Missed(outcome.attempt, outcome.reason.value))
+            return machine.Missed(outcome)
+        self._won = outcome
+        return machine.Connected()
+
+    async def _stop(self, error: MidairError) -> None:
+        """Tell the rendezvous of an error that the agent has not ordered itself."""
+        if self._agent.state in (machine.State.FAILED, machine.State.DONE):
+            await self._signaling.aclose()
+            return
+        known = error.reason if isinstance(error, NoPathError) else _REASONS.get(type(error))
+        for order in self._agent.handle(machine.Stopped(error, known or Reason.INTERRUPTED)):
+            if isinstance(order, machine.Leave):
+                await self._leave(order.reason)
+
+    async def _leave(self, reason: Reason) -> None:
+        """Leave, if there is a seat to leave, and close the connection to the rendezvous."""
+        try:
+            await self._signaling.leave(reason)
+        finally:
+            await self._signaling.aclose()
+
+
+_REASONS = {PortInUseError: Reason.PORT_IN_USE, UnreachableError: Reason.NO_CANDIDATES}
+"""What the partner hears of an error of this peer's own."""
+
+
+def _seconds(duration_ns: int | None) -> float | None:
+    return None if duration_ns is None else duration_ns / NS_PER_S

@@ -1,0 +1,292 @@
+"""The peer's side of the rendezvous's HTTP interface.
+
+Every request carries the whole seat and may be sent again, so a lost
+connection costs a retry, never the session.  What a person should read about a
+refusal comes out of here as one of :mod:`peer.errors`; no httpx exception
+leaves this module.
+"""
+
+from __future__ import annotations
+
+import ssl
+
+import httpx
+
+from peer.core.clockmap import ClockMap
+from peer.core.rtt import Exchange
+from peer.core.times import MonoNs, UtcNs
+from peer.errors import RendezvousError, UsageError
+from peer.io import eager
+from peer.io.answers import (
+    RETRY,
+    Answer,
+    error_of,
+    parse,
+    problem_of,
+    retry_after_ns,
+    unreachable,
+)
+from peer.io.clock import Clock
+from peer.io.resolve import resolve
+from rendezvous.protocol.messages import (
+    MAX_POLL_US,
+    PROTOCOL_VERSION,
+    AttemptRequest,
+    AttemptResponse,
+    JoinRequest,
+    LeaveRequest,
+    Message,
+    OpenRequest,
+    Reason,
+    Report,
+    Seated,
+    TimeResponse,
+    WaitRequest,
+    WaitResponse,
+)
+from rendezvous.protocol.times import NS_PER_MS, NS_PER_S, US_PER_S, ns_from_us
+
+CONNECT_TIMEOUT_S = 5.0
+"""Three SYNs (RFC 6298: 1 s apart); more than that is no rendezvous to plan a volley with."""
+ANSWER_TIMEOUT_S = 3.0
+"""Most that an answer may take beyond the time for which its request may be parked: an answer
+that a NAT or a restart has swallowed must be noticed while there is still time for another."""
+KEEPALIVE_S = 2 * MAX_POLL_US / US_PER_S
+"""Longer than a parked poll, or each poll would pay a handshake."""
+FIRST_TRIES_NS = 2 * NS_PER_S
+"""A rendezvous that was never reached is given up after this: most likely the URL is wrong."""
+LATER_TRIES_NS = 25 * NS_PER_S
+"""One that was reached is being restarted."""
+PAUSE_NS = (100 * NS_PER_MS, 200 * NS_PER_MS, 400 * NS_PER_MS, 800 * NS_PER_MS)
+"""Pauses between tries; the last one repeats."""
+
+eager.load()
+
+
+class Signaling:
+    """One seat at a rendezvous; :meth:`aclose` it."""
+
+    def __init__(self, url: str, clock: Clock, secret: str) -> None:
+        """Check the URL; nothing is sent yet.
+
+        Args:
+            url: ``http://`` or ``https://`` and a host.
+            clock: for pauses and timestamps.
+            secret: this seat's own secret, 64 hexadecimal digits.
+
+        Raises:
+            UsageError: the URL is not one.
+        """
+        try:
+            parts = httpx.URL(url)
+        except httpx.InvalidURL:
+            parts = httpx.URL()
+        if parts.scheme not in ("http", "https") or not parts.host or (parts.port or 0) > 65535:
+            raise UsageError(
+                f"{url!r} is not the URL of a rendezvous", "Give one like http://example.net:8080"
+            )
+        self.url = url.rstrip("/")
+        self.host = parts.host
+        self.addresses: tuple[str, ...] = ()
+        """Of the rendezvous; known once it was asked for anything."""
+        self._clock = clock
+        self._secret = secret
+        self._reached = False
+        self._seated: Seated | None = None
+        self._client = httpx.AsyncClient(
+            # Loading the CA bundle takes longer than all the rest; plain HTTP needs none, and
+            # an empty context would trust nobody.
+            verify=parts.scheme == "https" or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            limits=httpx.Limits(keepalive_expiry=KEEPALIVE_S),
+            headers={"content-type": "application/json", "accept": "application/json"},
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections to the rendezvous; harmless when they are closed."""
+        await self._client.aclose()
+
+    @property
+    def seated(self) -> Seated:
+        """The seat; only after :meth:`open` or :meth:`join`."""
+        assert self._seated is not None
+        return self._seated
+
+    async def open(self, nameplate: str | None = None) -> Seated:
+        """Open a session and take its first seat.
+
+        Args:
+            nameplate: of a code that both users agreed on; None: the rendezvous draws one.
+
+        Returns:
+            The seat, with the nameplate to hand over.
+
+        Raises:
+            RendezvousError: it cannot be used.
+        """
+        request = OpenRequest(version=PROTOCOL_VERSION, secret=self._secret, nameplate=nameplate)
+        self._seated = await self._post("/v1/sessions", request, Seated)
+        return self._seated
+
+    async def join(self, nameplate: str) -> Seated:
+        """Take the second seat.
+
+        Args:
+            nameplate: from the code.
+
+        Returns:
+            The seat.
+
+        Raises:
+            RendezvousError: it cannot be used, or nobody waits there.
+        """
+        request = JoinRequest(version=PROTOCOL_VERSION, secret=self._secret)
+        self._seated = await self._post(f"/v1/sessions/{nameplate}/join", request, Seated)
+        return self._seated
+
+    async def wait(self) -> WaitResponse:
+        """Wait for the partner, at most as long as one poll lasts.
+
+        Returns:
+            Whether it is there.
+        """
+        request = WaitRequest.model_validate(self._seat() | {"wait_us": MAX_POLL_US})
+        return await self._post(f"{self._path()}/wait", request, WaitResponse, MAX_POLL_US)
+
+    async def report(self, attempt: int, report: Report, wait_ns: int) -> AttemptResponse:
+        """Hand a report in and wait for its answer, at most ``wait_ns``.
+
+        Args:
+            attempt: 1, 2, …
+            report: this peer's.
+            wait_ns: how long the server may park the request.
+
+        Returns:
+            The answer; with nothing set, poll again.
+
+        Raises:
+            StaleTokenError: learn again.
+            GoneError: the session is over.
+            RendezvousError: it cannot be used.
+        """
+        wait_us = max(0, min(MAX_POLL_US, wait_ns // 1000))
+        request = AttemptRequest.model_validate(
+            self._seat() | {"wait_us": wait_us, "report": report}
+        )
+        path = f"{self._path()}/attempts/{attempt}"
+        return await self._post(path, request, AttemptResponse, wait_us)
+
+    async def leave(self, reason: Reason) -> None:
+        """Give the seat up; tried once, since the session expires anyway.
+
+        Args:
+            reason: what the partner hears.
+        """
+        if self._seated is None or self._client.is_closed:
+            return
+        request = LeaveRequest.model_validate(self._seat() | {"reason": reason})
+        try:
+            await self._client.post(
+                f"{self.url}{self._path()}/leave", content=request.model_dump_json(), timeout=2.0
+            )
+        except httpx.HTTPError:
+            return
+
+    async def exchange_time(self, clockmap: ClockMap) -> Exchange:
+        """Read the rendezvous's clock once, over the connection that is open already.
+
+        The timestamps are taken where httpcore starts to write the request and
+        where it has read the whole answer: Python's own time stays out of them.
+
+        Args:
+            clockmap: the local clock.
+
+        Returns:
+            The four timestamps.
+
+        Raises:
+            RendezvousError: it cannot be used.
+        """
+        stamps: dict[str, MonoNs] = {}
+
+        async def trace(name: str, _: object) -> None:
+            if name == "http11.send_request_headers.started":
+                stamps["t1"] = self._clock.now()
+            # Not the head's: the server takes T3 when it writes the body.
+            elif name == "http11.receive_response_body.complete":
+                stamps["t4"] = self._clock.now()
+
+        answer = await self._send("GET", "/v1/time", None, TimeResponse, {"trace": trace})
+        t2, t3 = ns_from_us(answer.received_us), ns_from_us(answer.sent_us)
+        return Exchange(
+            clockmap.local(stamps["t1"]),
+            UtcNs(t2),
+            UtcNs(t3),
+            clockmap.local(stamps["t4"]),
+            stamps["t4"],
+        )
+
+    def _path(self) -> str:
+        return f"/v1/sessions/{self.seated.nameplate}"
+
+    def _seat(self) -> dict[str, object]:
+        return {
+            "version": PROTOCOL_VERSION,
+            "session": self.seated.session,
+            "seat": self.seated.seat,
+            "secret": self._secret,
+        }
+
+    async def _post(
+        self, path: str, message: Message, answer: type[Answer], parked_us: int = 0
+    ) -> Answer:
+        patience_s = parked_us / US_PER_S + ANSWER_TIMEOUT_S
+        limits = httpx.Timeout(patience_s, connect=CONNECT_TIMEOUT_S).as_dict()
+        return await self._send(
+            "POST", path, message.model_dump_json(), answer, {"timeout": limits}
+        )
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        content: str | None,
+        answer: type[Answer],
+        extensions: dict[str, object],
+    ) -> Answer:
+        if not self.addresses:
+            await self._look_up()
+        failed_at: MonoNs | None = None
+        tries = 0
+        while True:
+            try:
+                response = await self._client.request(
+                    method, self.url + path, content=content, extensions=extensions
+                )
+                self._reached = True
+                problem = None if response.is_success else problem_of(response)
+                if problem is None:
+                    return parse(response, answer)
+                error: RendezvousError = error_of(problem, self.url)
+                again = problem.word in RETRY
+                pause_ns = retry_after_ns(response)
+            except httpx.RequestError as failure:
+                error, again, pause_ns = unreachable(self.url, failure), True, 0
+            now = self._clock.now()
+            # From the first failure on: how long the request was parked before is no failure.
+            failed_at = now if failed_at is None else failed_at
+            pause_ns = pause_ns or PAUSE_NS[min(tries, len(PAUSE_NS) - 1)]
+            tries += 1
+            patience_ns = LATER_TRIES_NS if self._reached else FIRST_TRIES_NS
+            if not again or now + pause_ns > failed_at + patience_ns:
+                raise error
+            await self._clock.sleep_until(MonoNs(now + pause_ns))
+
+    async def _look_up(self) -> None:
+        # httpx looks the name up again, in a thread that a program waits for when it ends: not
+        # before it is known that somebody answers.
+        try:
+            targets = await resolve(self.host, 0)
+        except OSError as error:
+            raise unreachable(self.url, error) from None
+        self.addresses = tuple(str(target.address[0]) for target in targets)

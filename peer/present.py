@@ -1,0 +1,139 @@
+"""Show trace events: a few lines for a person, or one JSON object a line for a program.
+
+Both go to standard error: standard output carries the user's bytes only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TextIO
+
+from peer.core.times import MonoNs
+from peer.core.trace import (
+    Appointed,
+    ClockLearned,
+    Closed,
+    CodeMade,
+    Connected,
+    Failed,
+    MappingLearned,
+    Missed,
+    Paired,
+    TraceEvent,
+    Waiting,
+)
+from peer.core.units import data_size, duration, offset
+from rendezvous.protocol.times import NS_PER_MS
+
+Present = Callable[[TraceEvent], None]
+
+
+def json_lines(out: TextIO, now: Callable[[], MonoNs], started_at: MonoNs) -> Present:
+    """Make a presenter that writes one JSON object a line.
+
+    Args:
+        out: where to.
+        now: the monotonic clock.
+        started_at: what ``t_ms`` counts from.
+
+    Returns:
+        A function that takes events.
+    """
+
+    def present(event: TraceEvent) -> None:
+        t_ms = round((now() - started_at) / NS_PER_MS, 3)
+        line = {"event": event.event, "t_ms": t_ms, **event.fields()}
+        out.write(json.dumps(line, ensure_ascii=False) + "\n")
+        out.flush()
+
+    return present
+
+
+def for_people(out: TextIO) -> Present:
+    """Make a presenter that writes a few lines for a person.
+
+    Args:
+        out: where to.
+
+    Returns:
+        A function that takes events.
+    """
+
+    def present(event: TraceEvent) -> None:
+        text = sentence(event)
+        if text:
+            out.write(f"midair: {text}\n")
+            out.flush()
+
+    return present
+
+
+def sentence(event: TraceEvent) -> str:
+    """Say an event in a line.
+
+    Args:
+        event: any event.
+
+    Returns:
+        The line; empty for events that people need not see.
+    """
+    match event:
+        case CodeMade():
+            return (
+                f"your code is {event.code}\nmidair: on the other host run\n\n    {event.command}\n"
+            )
+        case Waiting(nameplate):
+            return f"waiting for your partner at nameplate {nameplate} …"
+        case Paired():
+            return "your partner is there; measuring clock and NAT …"
+        case ClockLearned():
+            return _clock(event)
+        case MappingLearned():
+            return _mapping(event)
+        case Appointed():
+            when = (
+                f"late by {duration(event.late_us)}"
+                if event.late_us
+                else (f"in {duration(event.lead_us)}")
+            )
+            return f"appointment {event.attempt}: {len(event.pairs)} SYNs {when}"
+        case Missed():
+            return f"attempt {event.attempt} missed: {event.reason.replace('_', ' ')}"
+        case Connected():
+            return _connected(event)
+        case Closed(sent, received, reason):
+            ending = "" if reason == "done" else f" ({reason})"
+            return f"closed{ending}: sent {data_size(sent)}, received {data_size(received)}"
+        case Failed(_, message, hint):
+            return f"{message}\nmidair: {hint}" if hint else message
+        case _:
+            return ""
+
+
+def _clock(event: ClockLearned) -> str:
+    best, source = (event.ntp, "NTP") if event.ntp else (event.rendezvous, "the rendezvous")
+    error_us, bound_us = best["offset_us"], best["bound_us"]
+    assert isinstance(error_us, int)
+    assert isinstance(bound_us, int)
+    # offset = server - local: a clock that is behind has a positive one.
+    side = "behind" if error_us > 0 else "ahead"
+    return f"this clock is {offset(abs(error_us))} {side} (± {duration(bound_us)}, by {source})"
+
+
+def _mapping(event: MappingLearned) -> str:
+    seen = ", ".join(sorted({text.rpartition(":")[0] for text in event.srflx}))
+    if not event.srflx:
+        return "no reflector could say how this host is seen from outside"
+    if set(event.srflx) <= set(event.local):
+        return f"seen from outside as {seen}: no NAT"
+    kept = {True: ", ports kept", False: ", ports changed", None: ""}[event.preserves_port]
+    return f"seen from outside as {seen}: NAT, {event.mapping.replace('_', '-')}{kept}"
+
+
+def _connected(event: Connected) -> str:
+    shot = "first shot" if event.first_shot else f"shot {event.winner_shots}"
+    return (
+        f"{event.path} {event.local} ⇄ {event.remote}, {shot}, "
+        f"round trip {duration(event.rtt_us)}, skew {duration(abs(event.skew_us))}"
+    )
