@@ -1,0 +1,1 @@
+../deploy/router/router.sh
