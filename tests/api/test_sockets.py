@@ -1,0 +1,132 @@
+"""HTTP on real sockets, in this process: clients that go, clients that do not speak."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import struct
+
+import httpx
+import pytest
+
+from rendezvous import connection
+from rendezvous.protocol.errors import PROBLEM_MEDIA_TYPE, Problem
+from tests.api.server import (
+    PATIENCE_S,
+    POLL_US,
+    Served,
+    join,
+    open_session,
+    parked,
+    send_request,
+    serving,
+)
+
+
+def client_of(served: Served) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url="http://{}:{}".format(*served.http))
+
+
+@pytest.mark.parametrize("how", ["fin", "half", "rst"])
+async def test_client_that_goes_frees_its_waiter(how: str) -> None:
+    async with serving() as served, client_of(served) as client:
+        meeting = await open_session(client)
+        body = meeting.seat("a", wait_us=POLL_US)
+        sock = await asyncio.to_thread(send_request, served.http, f"{meeting.path}/wait", body)
+        await parked(served.rendezvous.app, 1)
+        if how == "half":
+            sock.shutdown(socket.SHUT_WR)
+        elif how == "rst":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if how != "half":
+            sock.close()
+        await parked(served.rendezvous.app, 0)
+        sock.close()
+        await join(client, meeting)
+
+
+async def test_connection_serves_a_poll_and_what_follows() -> None:
+    async with serving() as served, client_of(served) as client:
+        meeting = await open_session(client)
+        body = meeting.seat("a", wait_us=1_000)
+        for _ in range(2):
+            assert not (await client.post(f"{meeting.path}/wait", json=body)).json()["partner"]
+        times = (await client.get("/v1/time")).json()
+        assert times["received_us"] <= times["sent_us"]
+
+
+async def exchange(served: Served, data: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection(*served.http)
+    writer.write(data)
+    async with asyncio.timeout(20):
+        answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def test_what_is_not_http_is_a_problem_too() -> None:
+    async with serving() as served:
+        head, _, body = (await exchange(served, b"\x00\x01\x02\r\n\r\n")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert PROBLEM_MEDIA_TYPE.encode() in head
+    # RFC 9457 §3.1.2: the status in the body is the one of the response.
+    problem = Problem.model_validate(json.loads(body))
+    assert (problem.type, problem.status) == ("about:blank", 400)
+
+
+@pytest.mark.parametrize("before", [b"", b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"])
+async def test_client_that_does_not_finish_a_head_is_dropped(
+    before: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "HEAD_S", 0.3)
+    async with serving() as served:
+        reader, writer = await asyncio.open_connection(*served.http)
+        async with asyncio.timeout(PATIENCE_S):
+            if before:
+                writer.write(before)
+                assert (await reader.readuntil(b"ok\n")).startswith(b"HTTP/1.1 200 ")
+            writer.write(b"GET /livez HTTP/1.1\r\n")
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+        writer.close()
+
+
+async def test_connection_above_the_limit_is_told_to_come_back() -> None:
+    async with serving(http_sockets=1) as served, client_of(served) as client:
+        assert (await client.get("/livez")).status_code == 200
+        async with client_of(served) as extra:
+            answer = await extra.get("/livez")
+        assert answer.status_code == 503
+        assert answer.headers["content-type"] == PROBLEM_MEDIA_TYPE
+        assert answer.headers["retry-after"]
+        assert (await client.get("/livez")).status_code == 200
+
+
+@pytest.mark.parametrize(("trusted", "status"), [((), 429), (("127.0.0.0/8",), 200)])
+async def test_address_with_many_connections_is_told_to_close_some_unless_it_is_a_proxy(
+    trusted: tuple[str, ...], status: int
+) -> None:
+    async with (
+        serving(http_per_client=4, trusted_proxies=trusted) as served,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        clients = [await stack.enter_async_context(client_of(served)) for _ in range(6)]
+        for client in clients[:4]:
+            assert (await client.get("/livez")).status_code == 200
+        answer = await clients[4].get("/livez")
+        assert answer.status_code == status
+        if status == 429:
+            assert answer.headers["content-type"] == PROBLEM_MEDIA_TYPE
+            assert answer.headers["retry-after"]
+            assert answer.headers["connection"] == "close"
+        # Another address is not kept out, and who closes one may open one.
+        far = httpx.AsyncHTTPTransport(local_address="127.0.0.9")
+        url = str(clients[0].base_url)
+        async with httpx.AsyncClient(base_url=url, transport=far) as other:
+            assert (await other.get("/livez")).status_code == 200
+        await clients[0].get("/livez", headers={"connection": "close"})
+        async with asyncio.timeout(PATIENCE_S):
+            while (await clients[5].get("/livez")).status_code != 200:
+                pass

@@ -1,0 +1,42 @@
+"""What every test shares: nothing is skipped where it counts, and no test has a deadline."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import hypothesis
+import pytest
+
+# A slow machine is no bug, so no example is timed.
+hypothesis.settings.register_profile("midair", deadline=None)
+# In CI the same examples every time: what fails there, fails on the next machine too.
+hypothesis.settings.register_profile(
+    "midair-ci", deadline=None, derandomize=True, database=None, print_blob=True
+)
+IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
+hypothesis.settings.load_profile("midair-ci" if IN_CI else "midair")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skipped test into a failed one in CI, where everything must have been run."""
+    report = yield
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI: {item.nodeid}: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Turn a module that skips itself into a failed one in CI."""
+    report = yield
+    if IN_CI and report.outcome == "skipped":
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI: {collector.nodeid}: {report.longrepr}"
+    return report

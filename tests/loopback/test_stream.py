@@ -1,0 +1,300 @@
+"""A stream over real TCP on loopback: its ends, its limits, and every way to break it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+
+import pytest
+
+from peer.core import frames
+from peer.core.frames import Abort, Credit, Data, End, EndAck, encode
+from peer.core.stream_machine import WINDOW
+from peer.errors import StreamBrokenError
+from peer.io import wire
+from peer.io.stream import Stream
+from tests.loopback.streams import (
+    PATIENCE_S,
+    dispose,
+    read_all,
+    receive,
+    reset,
+    some_bytes,
+    stream_and_socket,
+    tcp_pair,
+    two_streams,
+)
+
+MIB = 1024 * 1024
+
+
+def test_tune_when_tcp_sets_every_option() -> None:
+    near, far = tcp_pair()
+    with near, far:
+        wire.tune(near)
+        tcp = socket.IPPROTO_TCP
+        assert near.getsockopt(tcp, socket.TCP_NODELAY) == 1
+        assert near.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert near.getsockopt(tcp, socket.TCP_KEEPIDLE) == 10
+        assert near.getsockopt(tcp, socket.TCP_KEEPINTVL) == 5
+        assert near.getsockopt(tcp, socket.TCP_KEEPCNT) == 3
+        assert near.getsockopt(tcp, socket.TCP_USER_TIMEOUT) == 25_000
+
+
+async def test_open_when_not_connected_gives_a_broken_stream() -> None:
+    sock = socket.socket()
+    sock.setblocking(False)
+    stream = await Stream.open(sock)
+    with pytest.raises(StreamBrokenError, match="not connected"):
+        await stream.read()
+    await dispose(stream)
+    assert sock.fileno() == -1
+
+
+async def test_open_when_bytes_were_read_already_takes_them_first() -> None:
+    near, far = tcp_pair()
+    whole = encode(Data(b"I love")) + encode(Data(b" you.")) + encode(End(11))
+    with far:
+        far.send(whole[9:])
+        stream = await Stream.open(near, initial=whole[:9])
+        assert await read_all(stream) == b"I love you."
+    await dispose(stream)
+
+
+async def test_open_when_on_a_socketpair_works_too() -> None:
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    far.setblocking(False)
+    a, b = await Stream.open(near), await Stream.open(far)
+    await a.write(b"hi")
+    assert await b.read() == b"hi"
+    # Together: each waits for the other's end.
+    await asyncio.gather(a.close(), b.close())
+
+
+async def test_directions_when_one_ended_long_ago_leave_the_other_alone() -> None:
+    async with two_streams() as (a, b):
+        await a.write(b"all I have")
+        await a.write_eof()
+        assert await read_all(b) == b"all I have"
+        for number in range(200):
+            message = b"%d" % number
+            await b.write(message)
+            assert await a.read() == message
+        assert await b.read() == b""
+        with pytest.raises(ValueError, match="written already"):
+            await a.write(b"more")
+        await b.write_eof()
+        assert await a.read() == b""
+        await asyncio.gather(a.wait_closed(), b.wait_closed())
+        assert (a.sent, b.received, b.sent, a.received) == (10, 10, 490, 490)
+
+
+async def test_both_directions_when_32_mib_each_and_readers_slow_lose_nothing() -> None:
+    there, back = some_bytes(32 * MIB), some_bytes(32 * MIB)
+
+    async def send(stream: Stream, data: bytes) -> None:
+        await stream.write(data)
+        await stream.write_eof()
+
+    async with two_streams() as (a, b), asyncio.TaskGroup() as group:
+        group.create_task(send(a, there))
+        group.create_task(send(b, back))
+        # Nobody reads: each sender comes to a stop, at the credit and not at the memory's end.
+        while a.sent < WINDOW or b.sent < WINDOW:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        for _ in range(1000):
+            await asyncio.sleep(0)
+        assert a.sent == b.sent == WINDOW
+        reading = group.create_task(read_all(a))
+        got = bytearray()
+        while data := await b.read(10_007):
+            got += data
+            await asyncio.sleep(0)
+        assert bytes(got) == there
+        assert await reading == back
+        await asyncio.gather(a.wait_closed(), b.wait_closed())
+
+
+async def test_close_when_the_last_bytes_are_just_written_loses_none() -> None:
+    data = some_bytes(MIB)
+    for _ in range(30):
+        near, far = tcp_pair()
+        async with asyncio.timeout(PATIENCE_S), await Stream.open(near) as a:
+            async with asyncio.TaskGroup() as group:
+                reading = group.create_task(_serve_once(far))
+                await a.write(data)
+                await a.close()
+            assert reading.result() == data
+
+
+async def _serve_once(sock: socket.socket) -> bytes:
+    async with await Stream.open(sock) as stream:
+        return await read_all(stream)
+
+
+async def test_fin_when_only_one_direction_is_over_is_not_sent() -> None:
+    async with stream_and_socket() as (stream, far):
+        await stream.write_eof()
+        assert await receive(far, 13) == encode(End(0))
+        far.send(encode(EndAck()) + encode(Data(b"x")) + encode(End(1)))
+        assert await stream.read() == b"x"
+        with pytest.raises(BlockingIOError):
+            far.recv(1)
+        assert await stream.read() == b""
+        assert await receive(far, 5) == encode(EndAck())
+        assert await asyncio.get_running_loop().sock_recv(far, 1) == b""
+        far.shutdown(socket.SHUT_WR)
+        await stream.wait_closed()
+
+
+async def test_wait_closed_when_the_partner_withholds_its_fin_ends_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wire, "LINGER_S", 0.01)
+    async with stream_and_socket() as (stream, far):
+        await stream.write_eof()
+        far.send(encode(EndAck()) + encode(End(0)))
+        await stream.wait_closed()
+
+
+@pytest.mark.parametrize("how", ["fin", "reset"])
+async def test_read_when_the_connection_ends_early_gives_what_came_then_breaks(how: str) -> None:
+    async with stream_and_socket() as (stream, far):
+        far.send(encode(Data(b"half a mess")))
+        assert await stream.read(6) == b"half a"
+        far.close() if how == "fin" else reset(far)
+        assert await stream.read() == b" mess"
+        with pytest.raises(StreamBrokenError) as caught:
+            await stream.read()
+        text = {"fin": "the connection ended before", "reset": "the connection was lost: Conn"}
+        assert str(caught.value).startswith(text[how])
+        assert not caught.value.received_complete
+        with pytest.raises(StreamBrokenError):
+            await stream.write(b"x")
+        with pytest.raises(StreamBrokenError):
+            await stream.write_eof()
+
+
+async def test_read_when_the_end_came_before_the_break_is_complete() -> None:
+    async with stream_and_socket() as (stream, far):
+        await stream.write(b"unconfirmed")
+        far.send(encode(Data(b"whole")) + encode(End(5)))
+        await receive(far, 16)
+        far.close()
+        assert await read_all(stream) == b"whole"
+        with pytest.raises(StreamBrokenError) as caught:
+            await stream.wait_closed()
+        assert caught.value.received_complete
+        assert not caught.value.sent_complete
+
+
+async def test_partner_when_killed_is_reported_as_broken() -> None:
+    near, far = tcp_pair()
+    with far:
+        far.setblocking(True)
+        program = (
+            "import socket, sys, time; s = socket.socket(fileno=int(sys.argv[1]));"
+            f"s.sendall({encode(Data(b'last words'))!r}); time.sleep({PATIENCE_S})"
+        )
+        argv = [sys.executable, "-c", program, str(far.fileno())]
+        child = await asyncio.create_subprocess_exec(*argv, pass_fds=[far.fileno()])
+    stream = await Stream.open(near)
+    assert await stream.read() == b"last words"
+    child.send_signal(signal.SIGKILL)
+    with pytest.raises(StreamBrokenError) as caught:
+        await stream.read()
+    assert not caught.value.received_complete
+    assert await child.wait() == -signal.SIGKILL
+
+
+async def test_writer_when_waiting_for_credit_is_woken_by_the_break() -> None:
+    async with stream_and_socket() as (stream, far), asyncio.TaskGroup() as group:
+        writing = group.create_task(_outcome(stream))
+        await receive(far, WINDOW)
+        reset(far)
+        assert "lost" in await writing
+
+
+async def _outcome(stream: Stream) -> str:
+    try:
+        await stream.write(bytes(2 * WINDOW))
+    except StreamBrokenError as broken:
+        return broken.reason
+    return "written"
+
+
+async def test_abort_when_the_partner_is_sending_still_tells_it_why() -> None:
+    async with two_streams() as (a, b), asyncio.TaskGroup() as group:
+        writing = group.create_task(_outcome(a))
+        await b.read()
+        b.abort("out of\x1b paper")
+        assert await writing == "the partner aborted: out of? paper"
+        with pytest.raises(StreamBrokenError, match="aborted here: out of"):
+            await b.wait_closed()
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        (b"GET / HTTP/1.1\r\n", "no frame of type 71"),
+        (encode(EndAck()), "EndAck out of turn"),
+        (encode(End(1)), "END after 0 bytes says 1"),
+        (encode(Credit(1)), "CREDIT of 1"),
+        (encode(End(0)) + encode(Data(b"x")), "Data out of turn"),
+    ],
+)
+async def test_stream_when_the_partner_breaks_a_rule_breaks_and_says_so(
+    sent: bytes, why: str
+) -> None:
+    async with stream_and_socket() as (stream, far):
+        far.send(sent)
+        header = await receive(far, 5)
+        reply = frames.Decoder().feed(header + await receive(far, header[-1]))
+        assert isinstance(abort := reply[0], Abort)
+        assert abort.reason.startswith(f"protocol error: {why}")
+        with pytest.raises(StreamBrokenError, match="aborted here: protocol error"):
+            await stream.write(b"x")
+
+
+async def test_read_when_cancelled_loses_nothing() -> None:
+    async with two_streams() as (a, b), asyncio.TaskGroup() as group:
+        reading = group.create_task(b.read())
+        await asyncio.sleep(0)
+        reading.cancel()
+        await a.write(b"hi")
+        assert await b.read() == b"hi"
+        with pytest.raises(ValueError, match="at least one"):
+            await b.read(0)
+
+
+async def test_close_when_bytes_are_unread_tells_the_partner() -> None:
+    async with two_streams() as (a, b):
+        await a.write(b"never read")
+        await a.write_eof()
+        await b.write_eof()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(b.close())
+            with pytest.raises(StreamBrokenError, match="the reader left before the end") as caught:
+                await a.wait_closed()
+        assert not caught.value.sent_complete
+
+
+async def test_context_when_left_by_an_exception_aborts() -> None:
+    near, far = tcp_pair()
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
+        reading = group.create_task(_serve_broken(far))
+        with pytest.raises(KeyError):
+            async with await Stream.open(near):
+                raise KeyError("secret")
+        assert await reading == "the partner aborted: KeyError"
+
+
+async def _serve_broken(sock: socket.socket) -> str:
+    stream = await Stream.open(sock)
+    with pytest.raises(StreamBrokenError) as caught:
+        await stream.read()
+    await dispose(stream)
+    return caught.value.reason

@@ -1,0 +1,123 @@
+"""docs/protocol.md says what the code does, and says all of it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from dataclasses import fields
+from typing import get_args
+
+import pytest
+
+from peer.core import frames, greeting, trace
+from peer.core.trace import TraceEvent
+from rendezvous.protocol.errors import ProblemWord
+from rendezvous.protocol.messages import CandidateKind, MappingBehaviour, Reason, Report
+from tests.wire.document import COLUMNS, DOCUMENT, GOLDEN, ROOT, filled, named, parts, upper
+
+TEXT = DOCUMENT.read_text()
+SECTIONS = {part.split("\n", 1)[0]: part for part in re.split(r"^## \d+\. ", TEXT, flags=re.M)}
+EVENTS = sorted(
+    (
+        kind
+        for kind in vars(trace).values()
+        if isinstance(kind, type) and issubclass(kind, TraceEvent) and kind is not TraceEvent
+    ),
+    key=lambda kind: kind.event,
+)
+GREETINGS = {number: kind for number, kind in enumerate(get_args(greeting.Greeting), start=1)}
+
+
+def entries() -> dict[str, str]:
+    """Return what the document says of each trace event."""
+    section = SECTIONS["The events of `--json`"]
+    found = re.findall(r"^\* `(\w+)`(.*?)(?=^\S|^$)", section, re.MULTILINE | re.DOTALL)
+    return dict(found)
+
+
+def test_document_when_generated_anew_is_the_same() -> None:
+    assert filled(TEXT) == TEXT, "run `make docs`"
+
+
+def test_generated_parts_when_listed_are_all_in_the_document() -> None:
+    # Answers that other STUN servers give too, or that say nothing new.
+    left_out = {"stun/request", "stun/success_v4", "stun/error_420", "stun/error_500"}
+
+    assert set(named(TEXT)) == set(parts()) - left_out
+    assert len(named(TEXT)) == len(set(named(TEXT)))
+
+
+def test_json_when_shown_is_a_golden_file() -> None:
+    golden = [json.loads(path.read_text()) for path in GOLDEN.glob("http/*.json")]
+    shown = [json.loads(text) for text in re.findall(r"^```json\n(.*?)^```", TEXT, re.M | re.S)]
+
+    assert len(shown) == len(golden)
+    assert all(message in golden for message in shown)
+
+
+@pytest.mark.parametrize("words", [ProblemWord, Reason, MappingBehaviour, CandidateKind])
+def test_words_when_listed_are_all_named(
+    words: type[ProblemWord | Reason | MappingBehaviour | CandidateKind],
+) -> None:
+    assert [word for word in words if f"`{word.value}`" not in TEXT] == []
+
+
+def test_report_when_described_has_a_row_for_each_field() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", SECTIONS["HTTP: the rendezvous"], re.MULTILINE)
+
+    assert [name for name in Report.model_fields if name not in rows] == []
+
+
+def test_trace_events_when_listed_are_exactly_the_described_ones() -> None:
+    assert set(entries()) == {kind.event for kind in EVENTS}
+
+
+@pytest.mark.parametrize("kind", EVENTS, ids=lambda kind: kind.event)
+def test_trace_event_when_described_names_every_field(kind: type[TraceEvent]) -> None:
+    described = entries()[kind.event]
+
+    assert [field.name for field in fields(kind) if f"`{field.name}`" not in described] == []
+
+
+@pytest.mark.parametrize("number", GREETINGS)
+def test_greeting_when_described_has_its_type_and_length(number: int) -> None:
+    kind = GREETINGS[number]
+    section = SECTIONS["The greeting: which connection is kept"]
+    (length,) = re.findall(rf"^{number}     {upper(kind)} +(\d+) ", section, re.MULTILINE)
+
+    encoded = [bytes.fromhex(path.read_text()) for path in GOLDEN.glob("greeting/*.hex")]
+    assert {len(data) - 3 for data in encoded if data[0] == number} == {int(length)}
+
+
+@pytest.mark.parametrize("kind", frames.Type)
+def test_frame_when_described_has_its_type(kind: frames.Type) -> None:
+    assert re.search(rf"^{kind.value}     {kind.name} ", SECTIONS["The stream"], re.MULTILINE)
+
+
+def test_code_when_read_as_the_document_says_makes_the_golden_proof() -> None:
+    (key,) = re.findall(r"^key +([0-9a-f]{64})$", TEXT, re.MULTILINE)
+    hello_i, hello_r, proof = (
+        bytes.fromhex((GOLDEN / f"greeting/{name}.hex").read_text())[3:]
+        for name in ("hello_initiator", "hello_responder", "proof_initiator")
+    )
+    session_attempt_pair = hello_i[7:27]
+    text = b"midair/1 proof" + b"I" + session_attempt_pair + hello_i[27:] + hello_r[27:]
+
+    assert hmac.digest(bytes.fromhex(key), text, hashlib.sha256) == proof
+
+
+def test_lines_when_counted_fit() -> None:
+    # A row of a table cannot be broken.
+    lines = [line for line in TEXT.splitlines() if not line.startswith("|")]
+
+    assert [line for line in lines if len(line) > COLUMNS] == []
+
+
+def test_links_when_followed_lead_somewhere() -> None:
+    headings = re.findall(r"^## (.*)$", TEXT, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
+
+    assert set(re.findall(r"\]\(#([^)]+)\)", TEXT)) == anchors
+    assert "](docs/protocol.md)" in (ROOT / "README.md").read_text()
