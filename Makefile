@@ -1,0 +1,70 @@
+# midair: the commands of this checkout. `make` alone lists them.
+# Everything Python lives in .venv; system packages are deploy/setup.sh's business.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# Programs of the lab lie in folders that a user's PATH may leave out.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test lint unit lab-test bench dev cover format constraints clean setup docs
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: setup $(STAMP) ## two peers, two NATs, 40 ms apart, wrong clocks: one crossing
+	@$(BIN)/midair-lab demo
+
+test: setup ## set up all that is needed, then lint and every test
+	@$(MAKE) --no-print-directory lint unit lab-test
+
+lint: $(STAMP) ## ruff, mypy --strict and the import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+unit: $(STAMP) ## every test that needs no lab
+	@$(BIN)/python -m pytest tests --ignore=tests/lab --ignore=tests/lab_host --ignore=tests/compose
+
+lab-test: setup $(STAMP) ## the tests in the lab: real NATs, real delay
+	@$(BIN)/midair-lab guest -- $(CURDIR)/$(BIN)/python -m pytest tests/lab
+	@$(BIN)/python -m pytest tests/lab_host
+
+bench: setup $(STAMP) ## measure the figures that the README states (BENCH_JSON=FILE, SECTIONS=...)
+	@$(BIN)/python -m lab.bench $(SECTIONS)
+
+cover: $(STAMP) ## the unit tests again, with branch coverage
+	@$(BIN)/coverage run -m pytest -q tests --ignore=tests/lab --ignore=tests/lab_host --ignore=tests/compose
+	@$(BIN)/coverage report
+
+format: $(STAMP) ## let ruff fix and format the code
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+docs: $(STAMP) ## write the generated parts of docs/protocol.md anew
+	@$(BIN)/python -m tests.wire.document
+
+dev: $(STAMP) ## make .venv with everything a developer needs
+	@echo "midair: $(VENV) is ready"
+
+setup:
+	@deploy/setup.sh lab
+
+# Every version and hash comes from requirements/dev.txt; then the project itself, without looking
+# anything up. A venv that works is kept, so that a changed version costs only that version.
+$(STAMP): pyproject.toml requirements/dev.txt
+	@deploy/venv.sh $(VENV)
+	@touch $@
+
+constraints: $(STAMP) ## resolve the versions anew
+	@deploy/resolve.sh
+
+clean: ## remove .venv and everything that was built
+	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .coverage htmlcov
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
