@@ -23,6 +23,7 @@ from peer.io.clock import SystemClock
 from peer.io.signaling import Signaling
 from peer.io.sockets import claim_ports
 from rendezvous.protocol.messages import Reason
+from tests.loopback.ports import free_ports
 from tests.loopback.programs import BIN, KEYS, PATIENCE_S, Peer, finish_both, pair, rendezvous
 
 
@@ -34,9 +35,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def closed_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    return free_ports()
 
 
 def seat(url: str) -> Signaling:
@@ -231,7 +230,7 @@ async def test_local_port_when_taken_while_waiting_exits_2_and_tells_the_partner
 
 
 def test_local_port_when_used_again_at_once_is_used_again(url: str) -> None:
-    first = 10_000 + 4 * secrets.randbelow(5_000)
+    first = free_ports()
     for _ in range(2):  # the second time its connection is in TIME_WAIT
         with pair(url, connect=("--json", "--local-port", str(first))) as (one, other):
             facts = other.wait_for("connected")
@@ -240,7 +239,7 @@ def test_local_port_when_used_again_at_once_is_used_again(url: str) -> None:
 
 
 def test_local_port_when_another_peer_waits_with_it_exits_2(url: str) -> None:
-    first = 10_000 + 4 * secrets.randbelow(5_000)
+    first = free_ports()
     ports = claim_ports((4,), 4, first)
     try:
         with Peer("listen", "--local-port", str(first), "--json", url=url) as one:
