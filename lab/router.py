@@ -14,7 +14,13 @@ from pathlib import Path
 from lab import system
 from lab.topology import RouterSpec
 
-SCRIPT = Path(__file__).with_name("router.sh")
+_PACKAGED = Path(__file__).with_name("router.sh")
+SCRIPT = (
+    _PACKAGED
+    if _PACKAGED.exists()
+    else Path(__file__).resolve().parents[1] / "deploy/router/router.sh"
+)
+"""Compose's own; pyproject.toml puts it beside this module in a wheel."""
 
 _NETLINK_NETFILTER = 12
 _CTNETLINK_DELETE = 1 << 8 | 2

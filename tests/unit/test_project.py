@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from lab.router import SCRIPT
+
 ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CONSTRAINTS = (ROOT / "constraints.txt").read_text()
@@ -116,5 +118,8 @@ def test_script_when_parsed_has_no_syntax_error(script: str) -> None:
     subprocess.run([shell, "-n", str(path)], check=True)
 
 
-def test_router_script_when_packaged_is_the_one_that_compose_uses() -> None:
-    assert (ROOT / "lab/router.sh").resolve() == ROOT / "deploy/router/router.sh"
+def test_router_script_when_run_by_the_lab_is_the_one_that_compose_uses() -> None:
+    packaged = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+
+    assert ROOT / "deploy/router/router.sh" == SCRIPT
+    assert packaged == {"deploy/router/router.sh": "lab/router.sh"}

@@ -1,1 +1,0 @@
-../deploy/router/router.sh
