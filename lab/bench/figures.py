@@ -1,6 +1,6 @@
 """Figures as values: what was measured, what was wanted, whether it holds. Pure.
 
-Counts (``49 of 50``) and spreads (minimum, median, 95th percentile) have one shape, so that one
+Counts (``49 of 50``) and spreads (minimum, median, percentiles) have one shape, so that one
 table and one JSON list hold them all.
 """
 
@@ -14,11 +14,12 @@ from typing import Any, Literal
 
 from lab.facts import nearest_rank
 
-Statistic = Literal["median", "p95", "max"]
+Statistic = Literal["median", "p95", "p99", "max"]
 
 _STATISTICS: dict[Statistic, Callable[[Sequence[float]], float]] = {
     "median": statistics.median,
     "p95": lambda values: nearest_rank(values, 95),
+    "p99": lambda values: nearest_rank(values, 99),
     "max": max,
 }
 _UNWANTED = "–"
@@ -38,6 +39,7 @@ class Figure:
     min: float | None = None
     median: float | None = None
     p95: float | None = None
+    p99: float | None = None
     max: float | None = None
     wanted: str = _UNWANTED
     """In words; a dash where nothing is wanted of it."""
@@ -77,6 +79,7 @@ def spread(
     unit: str = "ms",
     statistic: Statistic = "max",
     at_most: float | None = None,
+    at_least: float | None = None,
 ) -> Figure:
     """Make the figure of something that is measured in each run.
 
@@ -86,16 +89,18 @@ def spread(
         values: one for each run; None where the run did not come so far.
         unit: of the values.
         statistic: what is compared.
-        at_most: what it is wanted to be; None: nothing is wanted.
+        at_most: what it is wanted to be; None: it may be more.
+        at_least: likewise; None: it may be less. Only one of the two is given.
 
     Returns:
         The figure. Runs without a value are not in it: another figure counts them.
     """
     known = [value for value in values if value is not None]
-    wanted = _UNWANTED if at_most is None else f"{statistic} ≤ {at_most:g} {unit}".rstrip()
+    sign, limit = ("≤", at_most) if at_least is None else ("≥", at_least)
+    wanted = _UNWANTED if limit is None else f"{statistic} {sign} {limit:g} {unit}".rstrip()
     if not known:
         return Figure(
-            section=section, what=what, runs=0, unit=unit, wanted=wanted, holds=at_most is None
+            section=section, what=what, runs=0, unit=unit, wanted=wanted, holds=limit is None
         )
     measured = {name: round(of(known), 3) for name, of in _STATISTICS.items()}
     return Figure(
@@ -106,7 +111,9 @@ def spread(
         min=round(min(known), 3),
         median=measured["median"],
         p95=measured["p95"],
+        p99=measured["p99"],
         max=measured["max"],
         wanted=wanted,
-        holds=at_most is None or measured[statistic] <= at_most,
+        holds=(at_most is None or measured[statistic] <= at_most)
+        and (at_least is None or measured[statistic] >= at_least),
     )

@@ -73,8 +73,9 @@ def machine_line(machine: dict[str, Any]) -> str:
 
 def table(figures: Sequence[Figure]) -> Table:
     """Make the table of all figures."""
-    made = Table("", "", "runs", "min", "median", "p95", "max", "wanted", box=None, pad_edge=False)
-    for column in made.columns[2:7]:
+    names = ("runs", "min", "median", "p95", "p99", "max")
+    made = Table("", "", *names, "wanted", box=None, pad_edge=False)
+    for column in made.columns[2:-1]:
         column.justify = "right"
     section = None
     for figure in figures:
@@ -86,11 +87,11 @@ def table(figures: Sequence[Figure]) -> Table:
 
 
 def cells(figure: Figure) -> list[str]:
-    """Return a figure's numbers as text: runs, minimum, median, 95th percentile, maximum."""
+    """Return a figure's numbers as text: runs, minimum, median, percentiles, maximum."""
     if figure.count is not None:
-        return [str(figure.runs), "", f"{figure.count} of {figure.runs}", "", ""]
+        return [str(figure.runs), "", f"{figure.count} of {figure.runs}", "", "", ""]
     unit = f" {figure.unit}" if figure.unit else ""
-    values = (figure.min, figure.median, figure.p95, figure.max)
+    values = (figure.min, figure.median, figure.p95, figure.p99, figure.max)
     return [
         str(figure.runs),
         *("" if value is None else f"{value:.6g}{unit}" for value in values),

@@ -44,15 +44,28 @@ def test_spread_compares_the_statistic_that_is_wanted(
     assert figure.holds is holds
 
 
+def test_spread_compares_with_what_it_is_at_least_wanted_to_be() -> None:
+    figure = spread("load", "x", [1.0, 2.0, 3.0], unit="/s", statistic="median", at_least=2)
+    assert (figure.wanted, figure.holds) == ("median ≥ 2 /s", True)
+    assert not spread("load", "x", [1.0, 1.9], statistic="max", at_least=2).holds
+    assert not spread("load", "x", [], at_least=2).holds
+
+
+def test_spread_has_the_99th_percentile_by_nearest_rank() -> None:
+    values = [float(n) for n in range(1, 201)]
+    assert spread("aim", "x", values, statistic="p99", at_most=198).holds
+    assert not spread("aim", "x", values, statistic="p99", at_most=197).holds
+
+
 def test_spread_of_nothing_holds_only_if_nothing_is_wanted() -> None:
     assert spread("speed", "x", [None]).holds
     assert not spread("speed", "x", [None], at_most=1).holds
 
 
 def test_cells_have_a_number_for_each_column() -> None:
-    assert cells(counted("a", "b", [True], at_least=1)) == ["1", "", "1 of 1", "", ""]
-    assert cells(spread("a", "b", [1.5])) == ["1", "1.5 ms", "1.5 ms", "1.5 ms", "1.5 ms"]
-    assert len(cells(spread("a", "b", []))) == 5
+    assert cells(counted("a", "b", [True], at_least=1)) == ["1", "", "1 of 1", "", "", ""]
+    assert cells(spread("a", "b", [1.5])) == ["1", *["1.5 ms"] * 5]
+    assert len(cells(spread("a", "b", []))) == 6
 
 
 def test_report_holds_when_all_was_measured_and_is_as_wanted() -> None:
