@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from peer.core.targets import is_private, refusal
+from peer.core.targets import refusal
 from rendezvous.protocol.endpoints import Endpoint
 
 OWN = (ip_network("10.1.0.0/24"), ip_network("fd00:1::/64"), ip_network("198.51.100.0/24"))
@@ -47,9 +47,10 @@ def test_refusal_when_public_or_a_neighbour_is_none(target: str) -> None:
         ("240.0.0.1:30000", "no host's address"),
         ("[64:ff9b::a00:1]:30000", "no host's address"),
         ("172.31.0.1:30000", "private and not in a network"),
-        ("169.254.1.1:30000", "private and not in a network"),
+        ("169.254.1.1:30000", "no host's address"),
         ("[fd00:2::1]:30000", "private and not in a network"),
-        ("[fe80::1]:30000", "private and not in a network"),
+        ("[fe80::1]:30000", "no host's address"),
+        ("[::198.51.100.7]:30000", "no host's address"),
     ],
 )
 def test_refusal_when_somebody_could_be_harmed_says_why(target: str, words: str) -> None:
@@ -62,9 +63,8 @@ def test_refusal_when_all_is_on_one_host_lets_loopback_pass_and_nothing_else() -
     assert refusal(Endpoint.parse("10.2.0.9:30000"), (), on_one_host=True) is not None
 
 
-@pytest.mark.parametrize(
-    ("target", "private"),
-    [("10.0.0.1:1", True), ("172.32.0.1:1", False), ("192.0.2.1:1", False), ("[fe80::1]:1", True)],
-)
-def test_is_private_when_asked_counts_no_documentation_ranges(target: str, private: bool) -> None:
-    assert is_private(Endpoint.parse(target)) is private
+def test_refusal_when_link_local_holds_on_that_link_too() -> None:
+    own = (ip_network("169.254.0.0/16"), ip_network("fe80::/64"))
+
+    for target in ("169.254.169.254:8080", "[fe80::1]:30000"):
+        assert refusal(Endpoint.parse(target), own, on_one_host=True) is not None
