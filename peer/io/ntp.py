@@ -22,11 +22,9 @@ from peer.core.times import MonoNs
 from peer.io.clock import Clock
 from peer.io.ntp_query import NtpQuery, patience_ns
 from peer.io.resolve import Target, resolve
+from peer.settings import NTP_PORT
 from rendezvous.protocol.endpoints import split_host_port
 from rendezvous.protocol.times import NS_PER_S
-
-NTP_PORT = 123
-"""RFC 5905 §7.2, PORT."""
 
 
 @dataclass(frozen=True, slots=True)
