@@ -22,6 +22,7 @@ from peer.core.trace import (
     Paired,
     TraceEvent,
     Waiting,
+    Warned,
 )
 from peer.core.units import data_size, duration, offset
 from rendezvous.protocol.times import NS_PER_MS
@@ -107,6 +108,8 @@ def sentence(event: TraceEvent) -> str:
             return f"closed{ending}: sent {data_size(sent)}, received {data_size(received)}"
         case Failed(_, message, hint):
             return f"{message}\nmidair: {hint}" if hint else message
+        case Warned(message):
+            return message
         case _:
             return ""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TextIO, cast
 
 from peer.core.times import MonoNs
-from peer.core.trace import CodeMade, TraceEvent
+from peer.core.trace import CodeMade, TraceEvent, Warned
 from peer.errors import UsageError
 from peer.present import Present, for_people, json_lines
 
@@ -30,20 +30,22 @@ class Tellers:
     _files: list[TextIO] = field(default_factory=list)
 
     def __call__(self, event: TraceEvent) -> None:
-        """Tell all of them; one that cannot be told is not told again.
+        """Tell all of them; one that cannot be told is not told again, and the others hear of it.
 
         Args:
             event: what happened.
         """
         _log_event(event)
+        warnings = []
         for name, present in list(self._presents.items()):
             try:
                 present(event)
             except (OSError, ValueError) as error:
                 del self._presents[name]
-                _warn(
-                    f"{name} is not written any more: {getattr(error, 'strerror', None) or error}"
-                )
+                why = getattr(error, "strerror", None) or error
+                warnings.append(Warned(f"{name} is not written any more: {why}"))
+        for warning in warnings:
+            self(warning)
 
     def tell_stderr(self, *, as_json: bool) -> None:
         """Tell standard error.
@@ -89,11 +91,6 @@ class Tellers:
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, 2)
             os.close(null)
-
-
-def _warn(text: str) -> None:
-    with suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(f"midair: {text}\n")
 
 
 def _log_event(event: TraceEvent) -> None:

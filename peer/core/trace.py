@@ -160,3 +160,11 @@ class Failed(TraceEvent):
     message: str
     hint: str
     exit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Warned(TraceEvent):
+    """Something is amiss that does not keep the peers apart."""
+
+    event = "warning"
+    message: str

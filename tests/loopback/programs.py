@@ -36,6 +36,7 @@ KEYS = {
         "elapsed_ms"
     ),
     "closed": "sent received reason",
+    "warning": "message",
 }
 """The keys of each JSON line, beside ``event`` and ``t_ms``."""
 

@@ -19,21 +19,27 @@ def tellers() -> Tellers:
     return Tellers(lambda: MonoNs(3_000_000), MonoNs(1_000_000))
 
 
-def test_tell_when_the_reader_is_gone_goes_on_with_the_others(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("as_json", [True, False])
+def test_tell_when_a_reader_is_gone_goes_on_with_the_others_and_says_so_to_them(
+    as_json: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tell = tellers()
+    tell.tell_stderr(as_json=as_json)
     tell.tell_file("/dev/full")
     tell.tell_file(str(tmp_path / "trace"))
-    tell(Paired("a"))
     tell(Missed(1, "silent"))
+    tell(Missed(2, "silent"))
     tell.close()
 
+    why = "the trace /dev/full is not written any more: No space left on device"
     events = [json.loads(line) for line in (tmp_path / "trace").read_text().splitlines()]
-    assert [(event["event"], event["t_ms"]) for event in events] == [("paired", 2), ("missed", 2)]
-    assert capsys.readouterr().err.splitlines() == [
-        "midair: the trace /dev/full is not written any more: No space left on device"
-    ]
+    assert [event["event"] for event in events] == ["missed", "warning", "missed"]
+    assert events[1] == {"event": "warning", "t_ms": 2, "message": why}
+    said = capsys.readouterr().err.splitlines()
+    if as_json:
+        assert [json.loads(line) for line in said] == events
+    else:
+        assert said[1] == f"midair: {why}"
 
 
 def test_tell_when_standard_error_is_closed_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
