@@ -4,6 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCH_STAMP := $(VENV)/.installed-bench
 
 # Programs of the lab lie in folders that a user's PATH may leave out.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
@@ -35,8 +36,8 @@ lab-test: setup $(STAMP) ## the tests in the lab: real NATs, real delay
 	@$(BIN)/midair-lab guest -- $(CURDIR)/$(BIN)/python -m pytest tests/lab
 	@$(BIN)/python -m pytest tests/lab_host
 
-bench: setup $(STAMP) ## measure the figures that the README states (BENCH_JSON=FILE, SECTIONS=...)
-	@$(BIN)/python -m lab.bench $(SECTIONS)
+bench: setup $(BENCH_STAMP) ## measure all into docs/benchmarks.md, or SECTIONS=... (BENCH_JSON=FILE, RESUME=1)
+	@$(BIN)/python -m lab.bench $(if $(RESUME),--resume) $(SECTIONS)
 
 cover: $(STAMP) ## the unit tests again, with branch coverage
 	@$(BIN)/coverage run -m pytest -q tests --ignore=tests/lab --ignore=tests/lab_host --ignore=tests/compose
@@ -59,6 +60,12 @@ setup:
 # anything up. A venv that works is kept, so that a changed version costs only that version.
 $(STAMP): pyproject.toml requirements/dev.txt
 	@deploy/venv.sh $(VENV)
+	@touch $@
+
+# What draws the pictures; nothing but the benchmark needs it.
+$(BENCH_STAMP): $(STAMP) requirements/bench.txt
+	@$(BIN)/python -m pip --disable-pip-version-check -qq install --require-hashes \
+		-r requirements/bench.txt
 	@touch $@
 
 constraints: $(STAMP) ## resolve the versions anew

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Resolve pyproject.toml anew, for every supported Python and platform at once, into
 #
-#   requirements/dev.txt   with hashes: what `make dev` and CI install
-#   constraints.txt        the same versions without: for `pip install -c constraints.txt`, since
-#                          pip refuses ranges and folders once any constraint carries a hash
+#   requirements/dev.txt     with hashes: what `make dev` and CI install
+#   requirements/bench.txt   with hashes: what `make bench` adds, to draw its pictures
+#   constraints.txt          the same versions without: for `pip install -c constraints.txt`, since
+#                            pip refuses ranges and folders once any constraint carries a hash
 set -eu
 cd "$(dirname "$0")/.."
 python=$(deploy/setup.sh python)
@@ -16,17 +17,25 @@ trap 'rm -rf "$build"' EXIT
 
 note='Every supported Python and platform'
 made="made by 'make constraints'."
-{
-    echo "# $note, with hashes; $made"
-    echo "# Install with: pip install --require-hashes -r requirements/dev.txt"
-    "$build/uv/bin/uv" --no-config pip compile pyproject.toml --extra dev --universal --upgrade \
-        --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-        --quiet
-} >"$build/dev.txt"
+
+compile() {
+    "$build/uv/bin/uv" --no-config pip compile pyproject.toml --universal --python-version 3.11 \
+        --no-emit-index-url --no-annotate --no-header --quiet "$@"
+}
+
+# Everything at once first, so that the files below agree on each version.
+compile --extra dev --extra bench --upgrade >"$build/all.txt"
 {
     echo "# $note; $made"
     echo "# Use with: pip install -c constraints.txt ..."
-    sed -e '/^#/d' -e '/--hash=/d' -e 's/ *\\$//' "$build/dev.txt"
+    cat "$build/all.txt"
 } >"$build/constraints.txt"
-cp "$build/dev.txt" requirements/dev.txt
+for extra in dev bench; do
+    {
+        echo "# $note, with hashes; $made"
+        echo "# Install with: pip install --require-hashes -r requirements/$extra.txt"
+        compile --extra "$extra" --constraints "$build/all.txt" --generate-hashes
+    } >"$build/$extra.txt"
+done
+cp "$build/dev.txt" "$build/bench.txt" requirements/
 cp "$build/constraints.txt" constraints.txt

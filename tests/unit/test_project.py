@@ -16,7 +16,7 @@ from lab.router import SCRIPT
 ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CONSTRAINTS = (ROOT / "constraints.txt").read_text()
-LOCKED = (ROOT / "requirements/dev.txt").read_text()
+LOCKED = {path.stem: path.read_text() for path in (ROOT / "requirements").glob("*.txt")}
 SCRIPTS = [
     "deploy/setup.sh",
     "deploy/venv.sh",
@@ -51,17 +51,21 @@ def test_requirement_when_declared_is_pinned_in_the_constraints(requirement: str
     assert re.search(rf"^{re.escape(name)}==", CONSTRAINTS, re.MULTILINE)
 
 
-def test_locked_requirement_when_resolved_carries_hashes() -> None:
-    hashed = re.findall(r"^[a-z].* \\\n    --hash=sha256:", LOCKED, re.MULTILINE)
+@pytest.mark.parametrize("locked", LOCKED.values(), ids=LOCKED)
+def test_locked_requirement_when_resolved_carries_hashes(locked: str) -> None:
+    hashed = re.findall(r"^[a-z].* \\\n    --hash=sha256:", locked, re.MULTILINE)
 
-    assert len(hashed) == len(pins(LOCKED)) > 0
-
-
-def test_locked_requirement_when_resolved_has_the_version_of_the_constraints() -> None:
-    assert pins(LOCKED) == pins(CONSTRAINTS)
+    assert len(hashed) == len(pins(locked)) > 0
 
 
-@pytest.mark.parametrize("text", [CONSTRAINTS, LOCKED], ids=["constraints", "locked"])
+def test_locked_requirements_when_resolved_have_the_versions_of_the_constraints() -> None:
+    locked = {pin for text in LOCKED.values() for pin in pins(text)}
+
+    assert set(LOCKED) == {"bench", "dev"}
+    assert locked == set(pins(CONSTRAINTS))
+
+
+@pytest.mark.parametrize("text", [CONSTRAINTS, *LOCKED.values()], ids=["constraints", *LOCKED])
 def test_versions_when_resolved_name_no_index_and_no_folder(text: str) -> None:
     assert not re.search(r"://|--(extra-)?index|--find-links|file:| @ ", text)
 
