@@ -15,6 +15,7 @@ from peer.errors import (
     UnreachableError,
     VersionError,
 )
+from peer.io.http import MAX_OCTETS, Said
 from rendezvous.protocol.errors import PROBLEM_MEDIA_TYPE, Problem, ProblemWord
 from rendezvous.protocol.messages import PROTOCOL_VERSION, Message
 from rendezvous.protocol.times import NS_PER_S
@@ -50,12 +51,13 @@ RETRY = (ProblemWord.GOING_AWAY, ProblemWord.FULL, ProblemWord.TOO_MANY)
 """Worth another try after a pause."""
 
 
-def parse(response: httpx.Response, answer: type[Answer]) -> Answer:
-    """Read a successful answer.
+def parse(said: Said, answer: type[Answer], host: str) -> Answer:
+    """Understand a successful answer.
 
     Args:
-        response: of a status 2xx.
+        said: of a status 2xx.
         answer: what it must be.
+        host: who said it.
 
     Returns:
         The message.
@@ -64,39 +66,38 @@ def parse(response: httpx.Response, answer: type[Answer]) -> Answer:
         RefusedError: it is something else.
         VersionError: the rendezvous speaks another version.
     """
+    strange = f"the server at {host} answered what no rendezvous answers"
+    if not said.whole:
+        raise RefusedError(strange, f"Check the URL: it said more than {MAX_OCTETS // 1024} KiB")
     try:
-        message = answer.model_validate_json(response.content)
+        message = answer.model_validate_json(said.body)
     except ValidationError as error:
-        raise RefusedError(
-            f"the server at {response.url.host} answered what no rendezvous answers",
-            f"Check the URL: {error.error_count()} fields are wrong or missing",
-        ) from None
+        hint = f"Check the URL: {error.error_count()} fields are wrong or missing"
+        raise RefusedError(strange, hint) from None
     if message.version != PROTOCOL_VERSION:
         raise VersionError(
-            f"the rendezvous speaks protocol version {message.version}, "
+            f"the rendezvous speaks protocol version {_plain(str(message.version))}, "
             f"this peer {PROTOCOL_VERSION}",
             "Install equal versions of midair on both",
         )
     return message
 
 
-def problem_of(response: httpx.Response) -> Problem:
-    """Read a refusal; one that is no problem of ours becomes one with its status.
+def problem_of(said: Said) -> Problem:
+    """Understand a refusal; one that is no problem of ours becomes one with its status.
 
     Args:
-        response: of a status that is not 2xx.
+        said: of a status that is not 2xx.
 
     Returns:
         The problem.
     """
-    if response.headers.get("content-type", "").startswith(PROBLEM_MEDIA_TYPE):
+    if said.kind.startswith(PROBLEM_MEDIA_TYPE):
         try:
-            return Problem.model_validate_json(response.content)
+            return Problem.model_validate_json(said.body)
         except ValidationError:
             pass  # said below, with the status
-    return Problem(
-        type="about:blank", title=f"HTTP status {response.status_code}", status=response.status_code
-    )
+    return Problem(type="about:blank", title=f"HTTP status {said.status}", status=said.status)
 
 
 def error_of(problem: Problem, url: str) -> RendezvousError:
@@ -131,23 +132,24 @@ def unreachable(url: str, failure: httpx.RequestError | OSError) -> UnreachableE
     Returns:
         The error, to be raised.
     """
-    text = str(failure) or type(failure).__name__
+    # A parser quotes what it was sent.
+    text = _plain(str(failure)) or type(failure).__name__
     return UnreachableError(
         f"the rendezvous {url} cannot be reached ({text})",
         "Check the URL, that `midair-rendezvous` runs there, and that no firewall is in between",
     )
 
 
-def retry_after_ns(response: httpx.Response) -> int:
+def retry_after_ns(said: Said) -> int:
     """Return how long a refusal asks to wait (RFC 9110 §10.2.3, in seconds).
 
     Args:
-        response: any.
+        said: any.
 
     Returns:
         Nanoseconds; 0 when it does not say.
     """
-    text = response.headers.get("retry-after", "")
+    text = said.retry_after
     if not (text.isascii() and text.isdigit()) or len(text) > MAX_RETRY_AFTER_DIGITS:
         return 0
     return int(text) * NS_PER_S

@@ -28,6 +28,8 @@ from rendezvous.protocol.times import NS_PER_MS, NS_PER_S
 
 REFLECTORS_PER_FAMILY = 2
 """Two answers show whether a mapping depends on the destination."""
+ADVERTISED_MAX = 16
+"""What is advertised beyond these is not looked up."""
 LEARN_TIMEOUT_NS = 3 * NS_PER_S
 """Two SYN retransmissions (RFC 6298: 1 s, Linux 6.x: 1 s again)."""
 GRACE_NS = 50 * NS_PER_MS
@@ -52,7 +54,7 @@ async def resolve_reflectors(
     """
     networks = own_networks()
     found: dict[Family, list[Endpoint]] = {}
-    for text in advertised:
+    for text in advertised[:ADVERTISED_MAX]:
         try:
             host, port = split_host_port(text)
             addresses = rendezvous if host == "*" else await _addresses(host, port)

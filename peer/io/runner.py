@@ -118,6 +118,11 @@ class Session:
             raise self._out_of_time() from None
 
     def _out_of_time(self) -> MidairError:
+        if self._signaling.trouble is not None:
+            return self._signaling.trouble
+        if self._agent.misses:
+            # The last miss says more than that time is over.
+            return explain(self._agent.misses[-1].reason, "you")
         match self._agent.state:
             case machine.State.SEATING:
                 return UnreachableError(
@@ -125,20 +130,15 @@ class Session:
                     "Check the URL, that `midair-rendezvous` runs there, and --timeout",
                 )
             case machine.State.WAITING:
-                return NoPathError(
-                    Reason.TIMEOUT,
-                    "your partner did not come in time",
-                    "Start both sides within --timeout of each other",
-                )
-            case _ if self._agent.misses:
-                # The last miss says more than that time is over.
-                return explain(self._agent.misses[-1].reason, "you")
+                what = "your partner did not come in time"
+                hint = "Start both sides within --timeout of each other"
+            case machine.State.REPORTING:
+                what = "no path: your partner came, and then nothing more was heard of it"
+                hint = "See whether it still runs; start again on both sides, with a new code"
             case _:
-                return NoPathError(
-                    Reason.TIMEOUT,
-                    "no path: no connection within the time given",
-                    "Try again; with -v you see how far it came",
-                )
+                what = "no path: no connection within the time given"
+                hint = "Try again; with -v you see how far it came"
+        return NoPathError(Reason.TIMEOUT, what, hint)
 
     async def _drive(self) -> Won:
         orders = deque(self._agent.start())

@@ -8,15 +8,12 @@ leaves this module.
 
 from __future__ import annotations
 
-import ssl
-
 import httpx
 
 from peer.core.clockmap import ClockMap
 from peer.core.rtt import Exchange
 from peer.core.times import MonoNs, UtcNs
-from peer.errors import RendezvousError, UsageError
-from peer.io import eager
+from peer.errors import RendezvousError
 from peer.io.answers import (
     RETRY,
     Answer,
@@ -27,6 +24,7 @@ from peer.io.answers import (
     unreachable,
 )
 from peer.io.clock import Clock
+from peer.io.http import Http
 from peer.io.resolve import resolve
 from rendezvous.protocol.messages import (
     MAX_POLL_US,
@@ -44,23 +42,17 @@ from rendezvous.protocol.messages import (
     WaitRequest,
     WaitResponse,
 )
-from rendezvous.protocol.times import NS_PER_MS, NS_PER_S, US_PER_S, ns_from_us
+from rendezvous.protocol.times import NS_PER_MS, NS_PER_S, ns_from_us
 
-CONNECT_TIMEOUT_S = 5.0
-"""Three SYNs (RFC 6298: 1 s apart); more than that is no rendezvous to plan a volley with."""
-ANSWER_TIMEOUT_S = 3.0
-"""Most that an answer may take beyond the time for which its request may be parked: an answer
-that a NAT or a restart has swallowed must be noticed while there is still time for another."""
-KEEPALIVE_S = 2 * MAX_POLL_US / US_PER_S
-"""Longer than a parked poll, or each poll would pay a handshake."""
+SPACING_NS = 100 * NS_PER_MS
+"""Least time from one poll to the next: a rendezvous that answers at once, with nothing, does not
+keep this host busy."""
 FIRST_TRIES_NS = 2 * NS_PER_S
 """A rendezvous that was never reached is given up after this: most likely the URL is wrong."""
 LATER_TRIES_NS = 25 * NS_PER_S
 """One that was reached is being restarted."""
 PAUSE_NS = (100 * NS_PER_MS, 200 * NS_PER_MS, 400 * NS_PER_MS, 800 * NS_PER_MS)
 """Pauses between tries; the last one repeats."""
-
-eager.load()
 
 
 class Signaling:
@@ -77,34 +69,20 @@ class Signaling:
         Raises:
             UsageError: the URL is not one.
         """
-        try:
-            parts = httpx.URL(url)
-        except httpx.InvalidURL:
-            parts = httpx.URL()
-        if parts.scheme not in ("http", "https") or not parts.host or (parts.port or 0) > 65535:
-            raise UsageError(
-                f"{url!r} is not the URL of a rendezvous", "Give one like http://example.net:8080"
-            )
-        self.url = url.rstrip("/")
-        self.host = parts.host
+        self._http = Http(url)
+        self.url, self.host = self._http.url, self._http.host
         self.addresses: tuple[str, ...] = ()
         """Of the rendezvous; known once it was asked for anything."""
+        self.trouble: RendezvousError | None = None
+        """What is the matter with the request that is being tried again; None: nothing."""
         self._clock = clock
         self._secret = secret
         self._reached = False
         self._seated: Seated | None = None
-        self._client = httpx.AsyncClient(
-            # Loading the CA bundle takes longer than all the rest; plain HTTP needs none, and
-            # an empty context would trust nobody.
-            verify=parts.scheme == "https" or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-            timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
-            limits=httpx.Limits(keepalive_expiry=KEEPALIVE_S),
-            headers={"content-type": "application/json", "accept": "application/json"},
-        )
 
     async def aclose(self) -> None:
         """Close the connections to the rendezvous; harmless when they are closed."""
-        await self._client.aclose()
+        await self._http.aclose()
 
     @property
     def seated(self) -> Seated:
@@ -151,7 +129,11 @@ class Signaling:
             Whether it is there.
         """
         request = WaitRequest.model_validate(self._seat() | {"wait_us": MAX_POLL_US})
-        return await self._post(f"{self._path()}/wait", request, WaitResponse, MAX_POLL_US)
+        asked_at = self._clock.now()
+        answer = await self._post(f"{self._path()}/wait", request, WaitResponse, MAX_POLL_US)
+        if not answer.partner:
+            await self._space(asked_at)
+        return answer
 
     async def report(self, attempt: int, report: Report, wait_ns: int) -> AttemptResponse:
         """Hand a report in and wait for its answer, at most ``wait_ns``.
@@ -174,7 +156,11 @@ class Signaling:
             self._seat() | {"wait_us": wait_us, "report": report}
         )
         path = f"{self._path()}/attempts/{attempt}"
-        return await self._post(path, request, AttemptResponse, wait_us)
+        asked_at = self._clock.now()
+        answer = await self._post(path, request, AttemptResponse, wait_us)
+        if not (answer.appointment or answer.verdict or answer.left):
+            await self._space(asked_at)
+        return answer
 
     async def leave(self, reason: Reason) -> None:
         """Give the seat up; tried once, since the session expires anyway.
@@ -182,15 +168,10 @@ class Signaling:
         Args:
             reason: what the partner hears.
         """
-        if self._seated is None or self._client.is_closed:
+        if self._seated is None:
             return
         request = LeaveRequest.model_validate(self._seat() | {"reason": reason})
-        try:
-            await self._client.post(
-                f"{self.url}{self._path()}/leave", content=request.model_dump_json(), timeout=2.0
-            )
-        except httpx.HTTPError:
-            return
+        await self._http.tell(f"{self._path()}/leave", request.model_dump_json())
 
     async def exchange_time(self, clockmap: ClockMap) -> Exchange:
         """Read the rendezvous's clock once, over the connection that is open already.
@@ -226,6 +207,9 @@ class Signaling:
             stamps["t4"],
         )
 
+    async def _space(self, asked_at: MonoNs) -> None:
+        await self._clock.sleep_until(MonoNs(asked_at + SPACING_NS))
+
     def _path(self) -> str:
         return f"/v1/sessions/{self.seated.nameplate}"
 
@@ -240,11 +224,7 @@ class Signaling:
     async def _post(
         self, path: str, message: Message, answer: type[Answer], parked_us: int = 0
     ) -> Answer:
-        patience_s = parked_us / US_PER_S + ANSWER_TIMEOUT_S
-        limits = httpx.Timeout(patience_s, connect=CONNECT_TIMEOUT_S).as_dict()
-        return await self._send(
-            "POST", path, message.model_dump_json(), answer, {"timeout": limits}
-        )
+        return await self._send("POST", path, message.model_dump_json(), answer, {}, parked_us)
 
     async def _send(
         self,
@@ -253,6 +233,7 @@ class Signaling:
         content: str | None,
         answer: type[Answer],
         extensions: dict[str, object],
+        parked_us: int = 0,
     ) -> Answer:
         if not self.addresses:
             await self._look_up()
@@ -260,16 +241,17 @@ class Signaling:
         tries = 0
         while True:
             try:
-                response = await self._client.request(
-                    method, self.url + path, content=content, extensions=extensions
+                said = await self._http.ask(
+                    method, path, content, parked_us=parked_us, extensions=extensions
                 )
                 self._reached = True
-                problem = None if response.is_success else problem_of(response)
-                if problem is None:
-                    return parse(response, answer)
+                if said.success:
+                    self.trouble = None
+                    return parse(said, answer, self.host)
+                problem = problem_of(said)
                 error: RendezvousError = error_of(problem, self.url)
                 again = problem.word in RETRY
-                pause_ns = retry_after_ns(response)
+                pause_ns = retry_after_ns(said)
             except httpx.RequestError as failure:
                 error, again, pause_ns = unreachable(self.url, failure), True, 0
             now = self._clock.now()
@@ -280,6 +262,7 @@ class Signaling:
             patience_ns = LATER_TRIES_NS if self._reached else FIRST_TRIES_NS
             if not again or now + pause_ns > failed_at + patience_ns:
                 raise error
+            self.trouble = error
             await self._clock.sleep_until(MonoNs(now + pause_ns))
 
     async def _look_up(self) -> None:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from peer.errors import RefusedError, UnreachableError, UsageError
-from peer.io import signaling
+from peer.io import http, signaling
 from peer.io.clock import SystemClock
 from peer.io.observe import resolve_reflectors
 from peer.io.signaling import Signaling
@@ -67,7 +67,7 @@ async def seat(url: str) -> AsyncIterator[Signaling]:
 
 
 async def test_answer_when_swallowed_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signaling, "ANSWER_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(http, "ANSWER_TIMEOUT_S", 0.1)
     async with server(answer(SEATED), None, answer(SEATED)) as (url, asked), seat(url) as sut:
         await sut.open()
         assert (await sut.open()).nameplate == "7"
@@ -77,7 +77,7 @@ async def test_answer_when_swallowed_is_asked_for_again(monkeypatch: pytest.Monk
 async def test_patience_when_a_poll_was_parked_long_begins_with_the_first_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(signaling, "ANSWER_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(http, "ANSWER_TIMEOUT_S", 0.1)
     monkeypatch.setattr(signaling, "MAX_POLL_US", 400_000)
     monkeypatch.setattr(signaling, "LATER_TRIES_NS", 200_000_000)
     there = WaitResponse(version=1, partner=True).model_dump_json().encode()
