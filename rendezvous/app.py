@@ -7,6 +7,7 @@ sessions refuse what may not be, :mod:`rendezvous.problems` says so.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Request, Response
@@ -71,14 +72,16 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.state.parking = parking = Parking(store)
+    app.state.parking = parking = Parking(store, settings.poll_us)
+    seated = _seating(store, reflectors)
     app.add_middleware(
         Arrival, clock=clock, body_octets=settings.max_body_octets, body_s=settings.body_s
     )
     install(app)
     _add_health(app, parking)
     _add_time(app, clock)
-    _add_seats(app, settings, clock, store, reflectors)
+    _add_seats(app, settings, clock, store, seated)
+    _add_join(app, settings, clock, store, parking, seated)
     _add_polls(app, settings, clock, store, parking)
     return app
 
@@ -109,9 +112,7 @@ def _add_time(app: FastAPI, clock: Clock) -> None:
         return TimeReply(received_us(request), clock)
 
 
-def _add_seats(
-    app: FastAPI, settings: Settings, clock: Clock, store: Store, reflectors: tuple[str, ...]
-) -> None:
+def _seating(store: Store, reflectors: tuple[str, ...]) -> Callable[[Place], Seated]:
     def seated(place: Place) -> Seated:
         return Seated(
             version=PROTOCOL_VERSION,
@@ -122,6 +123,16 @@ def _add_seats(
             reflectors=reflectors,
         )
 
+    return seated
+
+
+def _add_seats(
+    app: FastAPI,
+    settings: Settings,
+    clock: Clock,
+    store: Store,
+    seated: Callable[[Place], Seated],
+) -> None:
     @app.post(
         "/v1/sessions",
         response_model=Seated,
@@ -136,17 +147,6 @@ def _add_seats(
         return _json(seated(place), status=201)
 
     @app.post(
-        "/v1/sessions/{nameplate}/join",
-        response_model=Seated,
-        summary="Take the second seat",
-        responses=documented(*_EVERY, Word.UNKNOWN_NAMEPLATE, Word.CROWDED, Word.TOO_MANY),
-    )
-    async def join(nameplate: NameplatePath, message: JoinRequest, request: Request) -> Response:
-        _speak(message)
-        client = _client(request, settings)
-        return _json(seated(await store.join(nameplate, message.secret, client, clock.now_us())))
-
-    @app.post(
         "/v1/sessions/{nameplate}/leave",
         status_code=204,
         summary="Give the seat up; the partner hears the reason",
@@ -156,6 +156,37 @@ def _add_seats(
         who = _credentials(nameplate, message, request, settings)
         await store.leave(who, message.reason, clock.now_us())
         return Response(status_code=204)
+
+
+def _add_join(
+    app: FastAPI,
+    settings: Settings,
+    clock: Clock,
+    store: Store,
+    parking: Parking,
+    seated: Callable[[Place], Seated],
+) -> None:
+    settled_us = clock.now_us() + settings.settle_us
+
+    @app.post(
+        "/v1/sessions/{nameplate}/join",
+        response_model=Seated,
+        summary="Take the second seat",
+        responses=documented(
+            *_EVERY, Word.UNKNOWN_NAMEPLATE, Word.CROWDED, Word.TOO_MANY, Word.GOING_AWAY
+        ),
+    )
+    async def join(nameplate: NameplatePath, message: JoinRequest, request: Request) -> Response:
+        _speak(message)
+        client = _client(request, settings)
+
+        async def known() -> bool | None:
+            return await store.knows(nameplate, clock.now_us()) or None
+
+        # A server that was restarted has forgotten who waits here: the next poll tells it.
+        if (left_us := settled_us - clock.now_us()) > 0:
+            await parking.wait(request, nameplate, left_us, known)
+        return _json(seated(await store.join(nameplate, message.secret, client, clock.now_us())))
 
 
 def _add_polls(

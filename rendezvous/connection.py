@@ -22,10 +22,6 @@ from rendezvous.problems import blank, refuse
 from rendezvous.protocol.errors import ProblemWord
 from rendezvous.refusal import Refused
 
-HEAD_S = 10.0
-"""A client that connects, or begins a request, and has not sent the whole head by then is
-dropped: it holds a descriptor."""
-
 
 @dataclass(slots=True)
 class Admission:
@@ -83,12 +79,13 @@ class Admission:
             del self._by_client[client]
 
 
-def connection_class(clock: Clock, admission: Admission) -> type[H11Protocol]:
+def connection_class(clock: Clock, admission: Admission, head_s: float) -> type[H11Protocol]:
     """Make uvicorn's protocol class for one server.
 
     Args:
         clock: where T2 comes from.
         admission: of its clients.
+        head_s: how long a client may take to send the whole head of a request.
 
     Returns:
         What :class:`uvicorn.Config` takes as ``http``.
@@ -99,12 +96,14 @@ def connection_class(clock: Clock, admission: Admission) -> type[H11Protocol]:
 
     Connection.clock = clock
     Connection.admission = admission
+    Connection.head_s = head_s
     return Connection
 
 
 class _Connection(H11Protocol):
     clock: Clock
     admission: Admission
+    head_s: float
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -146,7 +145,7 @@ class _Connection(H11Protocol):
         self.transport.close()
 
     def _hang_up_later(self) -> asyncio.TimerHandle:
-        return self.loop.call_later(HEAD_S, self.transport.abort)
+        return self.loop.call_later(self.head_s, self.transport.abort)
 
 
 def _refusing(refused: Refused) -> ASGIApp:

@@ -66,6 +66,8 @@ def open_listeners(settings: Settings) -> Listeners:
         for sock in opened:
             sock.close()
         raise
+    for sock in opened:
+        _give_up_after(sock, settings.unread_s)
     return Listeners(http, reflector, settings.reflector_public or tuple(dict.fromkeys(advertised)))
 
 
@@ -131,6 +133,12 @@ def _bind(host: str, port: int) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _give_up_after(listener: socket.socket, seconds: int) -> None:
+    """Let the kernel drop a client that takes nothing of what is sent to it for so long."""
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; what is accepted inherits it
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, seconds * 1000)
 
 
 def _words(host: str, port: int, error: OSError) -> str:

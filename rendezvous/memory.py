@@ -66,6 +66,8 @@ class MemoryStore:
         self._entries: dict[str, _Entry] = {}
         self._nameplates: dict[str, _Entry] = {}
         self._openers: dict[bytes, _Entry] = {}
+        self._awaited: dict[str, list[Callable[[], None]]] = {}
+        """What to wake when somebody gets a nameplate that nobody has."""
         # (when to look, session): looked at again there if it has been used since.
         self._expiries: list[tuple[int, str]] = []
 
@@ -118,6 +120,11 @@ class MemoryStore:
         self._touch(entry, now_us)
         return Place(entry.nameplate, entry.session_id, "b")
 
+    async def knows(self, nameplate: str, now_us: int) -> bool:
+        """Tell whether there is a session under a nameplate, whoever may join it."""
+        self._collect(now_us)
+        return nameplate in self._nameplates
+
     async def partner(self, who: Credentials, now_us: int) -> Partner:
         """Tell whether the partner is there."""
         entry = self._seated(who, now_us, joinable=True)
@@ -162,13 +169,18 @@ class MemoryStore:
             event = Burned(who.seat) if burns else SeatLeft(who.seat, reason)
             self._apply(entry, event, now_us)
 
-    def watch(self, session: str, wake: Callable[[], None]) -> Callable[[], None]:
+    def watch(self, name: str, wake: Callable[[], None]) -> Callable[[], None]:
         """Call ``wake`` at every change of a session, and keep the session meanwhile."""
-        entry = self._entries.get(session)
-        if entry is None:
-            return lambda: None
-        entry.watchers.append(wake)
-        return lambda: entry.watchers.remove(wake)
+        entry = self._entries.get(name)
+        watchers = self._awaited.setdefault(name, []) if entry is None else entry.watchers
+        watchers.append(wake)
+
+        def unwatch() -> None:
+            watchers.remove(wake)
+            if entry is None and not watchers:
+                self._awaited.pop(name, None)
+
+        return unwatch
 
     def _seated(self, who: Credentials, now_us: int, *, joinable: bool) -> _Entry:
         self._collect(now_us)
@@ -210,6 +222,8 @@ class MemoryStore:
         entry = _Entry(nameplate, session_id, Session(), expires_us, joinable)
         self._entries[session_id] = self._nameplates[nameplate] = entry
         heapq.heappush(self._expiries, (expires_us, session_id))
+        for wake in self._awaited.get(nameplate, ()):
+            wake()
         return entry
 
     def _free_nameplate(self) -> str:

@@ -41,9 +41,10 @@ class _Parked:
 class Parking:
     """Every parked request of one server."""
 
-    def __init__(self, store: Store) -> None:
-        """Park on the sessions of a store."""
+    def __init__(self, store: Store, longest_us: int) -> None:
+        """Park on the sessions of a store, nobody for more than ``longest_us``."""
         self._store = store
+        self._longest_us = longest_us
         self._parked: dict[str, list[_Parked]] = {}
         self.draining = False
 
@@ -61,7 +62,7 @@ class Parking:
     async def wait(
         self,
         request: Request,
-        session: str,
+        name: str,
         wait_us: int,
         ask: Callable[[], Awaitable[Answer | None]],
     ) -> Answer | None:
@@ -69,8 +70,8 @@ class Parking:
 
         Args:
             request: whose body has been read.
-            session: the session that it waits for.
-            wait_us: how long at most; 0: ask once.
+            name: the session that it waits for, or the nameplate.
+            wait_us: how long at most, as far as this server parks so long; 0: ask once.
             ask: called now and at every change of the session.
 
         Returns:
@@ -81,13 +82,14 @@ class Parking:
         """
         if wait_us == 0:
             return await ask()
+        seconds = min(wait_us, self._longest_us) / US_PER_S
         me = _Parked()
-        neighbours = self._parked.setdefault(session, [])
+        neighbours = self._parked.setdefault(name, [])
         neighbours.append(me)
         if len(neighbours) > MAX_PARKED_PER_SESSION:
             neighbours[-1 - MAX_PARKED_PER_SESSION].end()
-        unwatch = self._store.watch(session, me.changed.set)
-        timer = asyncio.get_running_loop().call_later(wait_us / US_PER_S, me.end)
+        unwatch = self._store.watch(name, me.changed.set)
+        timer = asyncio.get_running_loop().call_later(seconds, me.end)
         try:
             outcome = await self._settle(request, me, ask)
         finally:
@@ -95,7 +97,7 @@ class Parking:
             unwatch()
             neighbours.remove(me)
             if not neighbours:
-                self._parked.pop(session, None)
+                self._parked.pop(name, None)
         if isinstance(outcome, Refused):
             raise outcome
         return outcome

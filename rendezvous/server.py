@@ -25,16 +25,12 @@ from rendezvous.descriptors import ACCEPTED_AT_ONCE, BACKLOG, raise_limit, share
 from rendezvous.listeners import Listeners
 from rendezvous.memory import MemoryStore
 from rendezvous.parking import Parking
-from rendezvous.protocol.messages import MAX_POLL_US
-from rendezvous.protocol.times import US_PER_S
 from rendezvous.reflector import Bounds, Reflector
 from rendezvous.settings import Settings
 from rendezvous.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
-KEEP_ALIVE_S = MAX_POLL_US // US_PER_S + 35
-"""Above the longest poll and a peer's thinking time: a new handshake costs a round trip."""
 GRACE_S = 2
 """How long answers may take to leave when the server stops; five seconds are promised."""
 
@@ -70,6 +66,7 @@ class Rendezvous:
         self._server = _Server(
             _config(
                 self.app,
+                settings,
                 clock,
                 Admission(
                     total=settings.http_sockets or sockets.http,
@@ -148,11 +145,11 @@ class _Server(uvicorn.Server):
         self._ready()
 
 
-def _config(app: FastAPI, clock: Clock, admission: Admission) -> uvicorn.Config:
+def _config(app: FastAPI, settings: Settings, clock: Clock, admission: Admission) -> uvicorn.Config:
     logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
     return uvicorn.Config(
         app,
-        http=connection_class(clock, admission),
+        http=connection_class(clock, admission, settings.http_head_s),
         ws="none",
         lifespan="off",
         backlog=ACCEPTED_AT_ONCE,
@@ -161,7 +158,7 @@ def _config(app: FastAPI, clock: Clock, admission: Admission) -> uvicorn.Config:
         # Whose X-Forwarded-For is believed is a setting of ours.
         proxy_headers=False,
         server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_keep_alive=settings.http_idle_s,
         timeout_graceful_shutdown=GRACE_S,
     )
 

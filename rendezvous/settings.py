@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from rendezvous.protocol.endpoints import split_host_port
+from rendezvous.protocol.messages import MAX_POLL_US
 from rendezvous.protocol.times import US_PER_S
 from rendezvous.store import GUESSES, VISITS, Limits
 
@@ -62,8 +63,13 @@ class Settings(BaseSettings):
     trusted_proxies: Networks = ()
     """Networks whose X-Forwarded-For is believed, and that may hold any number of connections."""
 
-    ttl_s: Annotated[int, Field(ge=30)] = 600
-    """How long a session is kept after its last request: longer than a poll."""
+    ttl_s: Annotated[int, Field(ge=1)] = 600
+    """How long a session is kept after its last request; a parked one keeps it."""
+    poll_s: Annotated[float, Field(gt=0, le=MAX_POLL_US / US_PER_S)] = MAX_POLL_US / US_PER_S
+    """The longest a request is parked; less where a proxy in between cuts earlier."""
+    settle_s: Annotated[float, Field(ge=0, le=3)] = 2.5
+    """So long after its start the server keeps who joins under a nameplate that it does not know:
+    the one who waits there comes back only after Retry-After.  A peer waits 3 s for an answer."""
     max_sessions: Annotated[int, Field(ge=1)] = 100_000
     visits: Annotated[int, Field(ge=1)] = VISITS.burst
     """Sessions that one client address may open or join at once, then one a second."""
@@ -78,6 +84,15 @@ class Settings(BaseSettings):
     """HTTP connections in all; none: what the descriptor limit and the reflector leave."""
     http_per_client: Annotated[int, Field(ge=4)] = 64
     """HTTP connections of one client address; a peer has one or two."""
+    http_head_s: Annotated[float, Field(gt=0)] = 10.0
+    """A client that connects, or begins a request, and has not sent the whole head by then is
+    dropped: it holds a descriptor."""
+    http_idle_s: Annotated[int, Field(ge=1)] = 60
+    """An unused HTTP connection is closed after this: longer than the longest poll and a peer's
+    thinking time, since a new handshake costs a round trip."""
+    unread_s: Annotated[int, Field(ge=1)] = 30
+    """A client that takes nothing of an answer, or whose host is gone, is dropped after this
+    (RFC 5482, the TCP user timeout; Linux only)."""
     reflector_per_client: Annotated[int, Field(ge=16)] = 64
     """Reflector sockets of one client address: 16 serve one peer, so four behind one NAT."""
     reflector_sockets: Annotated[int, Field(ge=1)] | None = None
@@ -91,6 +106,16 @@ class Settings(BaseSettings):
     def key(self) -> bytes | None:
         """The token key as octets."""
         return None if self.token_key is None else self.token_key.get_secret_value().encode()
+
+    @property
+    def poll_us(self) -> int:
+        """The longest poll in microseconds."""
+        return int(self.poll_s * US_PER_S)
+
+    @property
+    def settle_us(self) -> int:
+        """The time after a start in microseconds."""
+        return int(self.settle_s * US_PER_S)
 
     def trusts(self, address: str) -> bool:
         """Tell whether an address is a trusted proxy's.

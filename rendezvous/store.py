@@ -85,6 +85,10 @@ class Store(Protocol):
         """Take seat b; the same secret gets the same seat."""
         ...
 
+    async def knows(self, nameplate: str, now_us: int) -> bool:
+        """Tell whether there is a session under a nameplate, whoever may join it."""
+        ...
+
     async def partner(self, who: Credentials, now_us: int) -> Partner:
         """Tell whether the partner is there."""
         ...
@@ -107,10 +111,14 @@ class Store(Protocol):
         """Give the seat up."""
         ...
 
-    def watch(self, session: str, wake: Callable[[], None]) -> Callable[[], None]:
+    def watch(self, name: str, wake: Callable[[], None]) -> Callable[[], None]:
         """Call ``wake`` at every change of a session, and keep the session meanwhile.
 
         A change may slip in before the watch is set: ask once more after it.
+
+        Args:
+            name: a session's; or a nameplate that nobody has, until somebody gets it.
+            wake: must not wait.
 
         Returns:
             What ends it.

@@ -168,6 +168,47 @@ async def test_polls_beyond_a_session_s_share_push_out_the_oldest(
         assert (await posts[-1]).json()["partner"] is True
 
 
+async def test_poll_is_as_long_as_the_server_allows() -> None:
+    impatient, _ = make_app(poll_s=0.01)
+    async with client_of(impatient) as client:
+        meeting = await open_session(client)
+        body = meeting.seat("a", wait_us=POLL_US)
+        answer = await client.post(f"{meeting.path}/wait", json=body)
+    assert answer.json() == {"version": 1, "partner": False, "left": None}
+
+
+async def test_join_right_after_a_start_waits_for_who_was_there_before(
+    app: FastAPI, client: httpx.AsyncClient
+) -> None:
+    before = Meeting("1314", "0" * 32)
+    async with asyncio.TaskGroup() as group:
+        joining = group.create_task(join(client, before))
+        await parked(app, 1)
+        body = before.seat("a", wait_us=POLL_US)
+        answer = await client.post(f"{before.path}/wait", json=body)
+        assert answer.json()["partner"] is True
+        await joining
+
+
+async def test_join_under_an_unknown_nameplate_is_refused_once_the_server_has_settled() -> None:
+    app, clock = make_app(settle_s=0.01)
+    async with client_of(app) as client:
+        for _ in range(2):
+            answer = await client.post("/v1/sessions/7/join", json=OPEN)
+            assert problem(answer, 404).word is ProblemWord.UNKNOWN_NAMEPLATE
+            clock.us += 10_000
+
+
+async def test_join_that_waits_hears_that_the_server_goes(
+    app: FastAPI, client: httpx.AsyncClient
+) -> None:
+    async with asyncio.TaskGroup() as group:
+        joining = group.create_task(client.post("/v1/sessions/7/join", json=OPEN))
+        await parked(app, 1)
+        app.state.parking.drain()
+        assert problem(await joining, 503).word is ProblemWord.GOING_AWAY
+
+
 async def test_parked_and_later_polls_hear_that_the_server_goes(
     app: FastAPI, client: httpx.AsyncClient
 ) -> None:

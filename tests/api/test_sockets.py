@@ -11,7 +11,6 @@ import struct
 import httpx
 import pytest
 
-from rendezvous import connection
 from rendezvous.protocol.errors import PROBLEM_MEDIA_TYPE, Problem
 from tests.api.server import (
     PATIENCE_S,
@@ -78,10 +77,9 @@ async def test_what_is_not_http_is_a_problem_too() -> None:
 
 @pytest.mark.parametrize("before", [b"", b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"])
 async def test_client_that_does_not_finish_a_head_is_dropped(
-    before: bytes, monkeypatch: pytest.MonkeyPatch
+    before: bytes,
 ) -> None:
-    monkeypatch.setattr(connection, "HEAD_S", 0.3)
-    async with serving() as served:
+    async with serving(http_head_s=0.3) as served:
         reader, writer = await asyncio.open_connection(*served.http)
         async with asyncio.timeout(PATIENCE_S):
             if before:

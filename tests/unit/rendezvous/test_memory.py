@@ -256,3 +256,18 @@ async def test_guesses_run_out_and_then_even_right_ones_wait() -> None:
     refused = await refusal(sut.join(place.nameplate, SECRET_B, CLIENT, NOW_US))
     assert (refused.word, refused.retry_after_us) == (ProblemWord.TOO_MANY, 6 * S)
     await sut.join(place.nameplate, SECRET_B, CLIENT, NOW_US + 6 * S)
+
+
+async def test_watch_when_somebody_gets_the_nameplate_wakes() -> None:
+    sut, woken = store(), list[str]()
+    unwatch = sut.watch("1314", lambda: woken.append("1314"))
+    other = sut.watch("1315", lambda: woken.append("1315"))
+    assert not await sut.knows("1314", NOW_US)
+    # As after a restart: the session is made again by its first request.
+    lost = Place("1314", "0" * 32, "a")
+    await sut.partner(who(lost, "a"), NOW_US)
+    assert await sut.knows("1314", NOW_US)
+    assert woken == ["1314"]
+    unwatch()
+    other()
+    assert not await sut.knows("1314", NOW_US + sut.ttl_us)
