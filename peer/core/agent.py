@@ -10,6 +10,7 @@ a miss means; ``peer.io.runner`` does it.
                                               └──────────────── Missed ────────────────┤
                                                                              Connected → DONE
     any ─Stopped | PartnerLeft→ FAILED;  REPORTING ─Judged→ FAILED;  FIRING ─MissedLast→ FAILED
+    REPORTING ─Missed→ LEARNING, where a restart of the rendezvous has swallowed the appointment
 """
 
 from __future__ import annotations
@@ -178,6 +179,9 @@ TRANSITIONS: dict[tuple[State, type[Event]], State] = {
     (State.FIRING, Connected): State.DONE,
     (State.FIRING, Missed): State.LEARNING,
     (State.FIRING, MissedLast): State.FAILED,
+    # The partner has kept an appointment that this peer never heard of.
+    (State.REPORTING, Missed): State.LEARNING,
+    (State.REPORTING, MissedLast): State.FAILED,
     **{
         (state, event): State.FAILED
         for state in (State.SEATING, State.WAITING, State.LEARNING, State.REPORTING, State.FIRING)

@@ -31,7 +31,7 @@ class StaleTokenError(RendezvousError):
 
 
 class GoneError(RendezvousError):
-    """The session is over; the partner left while nobody listened."""
+    """The session is over; or, to a report, the partner is at a later attempt."""
 
     verdict = "closed"
 

@@ -230,7 +230,7 @@ class Session:
                 report = await self._learn_again(report)
                 continue
             except GoneError:
-                return machine.PartnerLeft(Reason.DONE)
+                return self._missed(_unheard(attempt))
             if answer.appointment is not None:
                 self._received_at = self.clock.now()
                 return machine.Appointed(answer.appointment)
@@ -262,10 +262,13 @@ class Session:
         )
         outcome = await attempt.keep()
         if isinstance(outcome, AttemptResult):
-            self.emit(Missed(outcome.attempt, outcome.reason.value))
-            return machine.Missed(outcome)
+            return self._missed(outcome)
         self._won = outcome
         return machine.Connected()
+
+    def _missed(self, result: AttemptResult) -> machine.Event:
+        self.emit(Missed(result.attempt, result.reason.value))
+        return machine.Missed(result)
 
     async def _stop(self, error: MidairError) -> None:
         """Tell the rendezvous of an error that the agent has not ordered itself."""
@@ -287,6 +290,10 @@ class Session:
 
 _REASONS = {PortInUseError: Reason.PORT_IN_USE, UnreachableError: Reason.NO_CANDIDATES}
 """What the partner hears of an error of this peer's own."""
+
+
+def _unheard(attempt: int) -> AttemptResult:  # the partner has made it without this peer
+    return AttemptResult(attempt=attempt, reason=Reason.APPOINTMENT_LATE, shots=0, refusals=0)
 
 
 def _seconds(duration_ns: int | None) -> float | None:

@@ -92,6 +92,14 @@ def test_missed_when_attempts_are_left_learns_again_and_reports_the_miss() -> No
     assert (order.attempt, order.report.previous) == (2, result(1))
 
 
+def test_missed_when_the_appointment_was_never_heard_of_goes_on_to_the_next() -> None:
+    agent = Agent()
+    agent.handle(Seated(True))
+    agent.handle(Learned(REPORT))
+
+    assert agent.handle(Missed(result(1, Reason.APPOINTMENT_LATE))) == [Learn(2)]
+
+
 def test_missed_when_the_address_is_another_now_says_that_instead() -> None:
     agent = firing()
     agent.handle(Missed(result(1)))
