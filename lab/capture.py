@@ -11,14 +11,15 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self, TypeVar
 
 from lab import packets
-from lab.namespace import Namespace
 from lab.packets import Packet
+
+T = TypeVar("T")
 
 _SO_TIMESTAMPNS = 35
 SO_RCVBUFFORCE = 33
@@ -31,6 +32,14 @@ _ETHER_TYPES = {0x0800, 0x86DD}
 _BUFFER_BYTES = 64 * 2**20
 """About 50,000 small packets; a volley's ceiling is 5,000 SYNs, each answered once."""
 _PACKET_BYTES = 65536
+
+
+class Space(Protocol):
+    """A network namespace, this process's own or another (:class:`lab.namespace.Namespace`)."""
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Run a function inside it."""
+        ...
 
 
 class Capture:
@@ -47,7 +56,7 @@ class Capture:
         OSError: no such interface, or not permitted.
     """
 
-    def __init__(self, space: Namespace, interface: str = "eth0") -> None:
+    def __init__(self, space: Space, interface: str = "eth0") -> None:
         self.interface = interface
         self._packets: list[Packet] = []
         self._lost = 0
