@@ -29,7 +29,6 @@ address: behind one NAT, where the way out and back (hairpin) is often closed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from rendezvous.protocol.endpoints import Endpoint, Family
 from rendezvous.protocol.messages import (
@@ -41,6 +40,7 @@ from rendezvous.protocol.messages import (
     Pair,
     Reason,
     Report,
+    Role,
     Timescale,
     Verdict,
 )
@@ -88,30 +88,56 @@ def plan(report_a: Report, report_b: Report, attempt: int, now_us: int) -> Plan:
     if not pairs:
         return _no_pairs(report_a, report_b)
     timescale, instant_us = _instant(report_a, report_b, now_us)
-    deadline_us = instant_us + DEADLINE_US[min(attempt, len(DEADLINE_US)) - 1]
 
-    def appointment(role: Literal["initiator", "responder"]) -> Appointment:
-        return Appointment(
-            attempt=attempt,
-            role=role,
-            timescale=timescale,
-            instant_us=instant_us,
-            deadline_us=deadline_us,
-            strategy="paired",
-            crossing="unknown",
-            syn_budget=SYN_BUDGET,
-            pairs=tuple(
-                Pair(
-                    pair=number,
-                    port_index=candidate_a.port_index,
-                    family=Endpoint.parse(candidate_a.endpoint).family,
-                    remote=(candidate_b if role == "initiator" else candidate_a).endpoint,
-                )
-                for number, (candidate_a, candidate_b) in enumerate(pairs)
-            ),
+    def of(role: Role) -> Appointment:
+        aimed = (
+            Pair(
+                pair=number,
+                port_index=candidate_a.port_index,
+                family=Endpoint.parse(candidate_a.endpoint).family,
+                remote=(candidate_b if role == "initiator" else candidate_a).endpoint,
+            )
+            for number, (candidate_a, candidate_b) in enumerate(pairs)
         )
+        return appoint(role, attempt, tuple(aimed), timescale=timescale, instant_us=instant_us)
 
-    return Plan(appointment("initiator"), appointment("responder"))
+    return Plan(of("initiator"), of("responder"))
+
+
+def appoint(
+    role: Role,
+    attempt: int,
+    pairs: tuple[Pair, ...],
+    *,
+    timescale: Timescale,
+    instant_us: int,
+    lasts_us: int | None = None,
+) -> Appointment:
+    """Write one peer's appointment, with the limits that all of them have.
+
+    Args:
+        role: the peer's.
+        attempt: 1, 2, …
+        pairs: at least one.
+        timescale: what the instant is in.
+        instant_us: when to fire.
+        lasts_us: from the instant to the deadline; None: as usual for such an attempt.
+
+    Returns:
+        The appointment.
+    """
+    usual_us = DEADLINE_US[min(attempt, len(DEADLINE_US)) - 1]
+    return Appointment(
+        attempt=attempt,
+        role=role,
+        timescale=timescale,
+        instant_us=instant_us,
+        deadline_us=instant_us + (usual_us if lasts_us is None else lasts_us),
+        strategy="paired",
+        crossing="unknown",
+        syn_budget=SYN_BUDGET,
+        pairs=pairs,
+    )
 
 
 def lead_us(report_a: Report, report_b: Report) -> int:
