@@ -19,6 +19,8 @@ from rendezvous.protocol.messages import Role
 PURPOSE = b"midair/1 proof"
 PROOF_BYTES = 32
 NONCE_BYTES = 32
+TIE_BREAK_BYTES = 16
+"""Of a nonce, its first ones, where nobody has appointed the roles: see :func:`role_of`."""
 _ROLE_BYTE: dict[Role, bytes] = {"initiator": b"I", "responder": b"R"}
 PARTNER_OF: dict[Role, Role] = {"initiator": "responder", "responder": "initiator"}
 
@@ -31,6 +33,28 @@ class Place:
     """16 bytes."""
     attempt: int
     pair: int
+
+
+def role_of(own_nonce: bytes, far_nonce: bytes) -> Role | None:
+    """Find this end's role where nobody has appointed it.
+
+    Each end begins all nonces of an attempt with the same random bytes, its tie-break (the rest is
+    fresh for each connection), so that its role is the same on every connection with the partner.
+
+    Args:
+        own_nonce: what this end sent in its hello.
+        far_nonce: what the far end sent.
+
+    Returns:
+        Initiator, where the own tie-break is the larger number; None where they are equal: that
+        is this end's own hello, sent back.
+
+    Reference: RFC 8445 §7.3.1.1, the tie-breaker of ICE.
+    """
+    own, far = own_nonce[:TIE_BREAK_BYTES], far_nonce[:TIE_BREAK_BYTES]
+    if own == far:
+        return None
+    return "initiator" if own > far else "responder"
 
 
 def make_proof(key: bytes, role: Role, place: Place, own_nonce: bytes, far_nonce: bytes) -> bytes:

@@ -12,6 +12,10 @@ without it the initiator selects the next proven connection, but it keeps the
 first one open: the responder answers at most once, so whichever SELECTED
 arrives is the one that counts, however late.
 
+Where nobody has appointed the roles (``midair meet``) each greeting finds them, by
+the tie-breaks in the two nonces; see :func:`peer.core.proof.role_of`.  They come
+out the same on every connection between the same two ends.
+
 A connection whose far end speaks garbage, breaks, or cannot prove that it knows
 the code is dropped and its pair is spent; the others go on.
 """
@@ -136,6 +140,8 @@ TRANSITIONS: dict[tuple[State, type[Greeting]], State] = {
 class _Connection:
     nonce: bytes
     opened_at: MonoNs
+    role: Role | None
+    """This end's; None: not found yet."""
     state: State = State.GREETING
     far_nonce: bytes = b""
     round_trip_ns: int = 0
@@ -156,7 +162,8 @@ class Race:
         misses: how often a connection was dropped, by reason.
     """
 
-    role: Role
+    role: Role | None
+    """This end's; None: the greetings find it."""
     session: bytes
     attempt: int
     key: bytes
@@ -179,7 +186,7 @@ class Race:
             return []
         match event:
             case Opened(pair, nonce):
-                self._connections[pair] = _Connection(nonce, now)
+                self._connections[pair] = _Connection(nonce, now, self.role)
                 return [Send(pair, Hello(self._place(pair), nonce))]
             case Received(pair, message):
                 return self._received(pair, message, now)
@@ -209,6 +216,19 @@ class Race:
         """
         return self._connections[pair].round_trip_ns
 
+    def role_of(self, pair: int) -> Role:
+        """Return this end's role on a proven pair.
+
+        Args:
+            pair: one that was proven.
+
+        Returns:
+            As appointed, or as the greeting found it.
+        """
+        role = self._connections[pair].role
+        assert role is not None
+        return role
+
     def _place(self, pair: int) -> Place:
         return Place(self.session, self.attempt, pair)
 
@@ -222,10 +242,10 @@ class Race:
                 commands = self._hello(pair, connection, message)
             case Proof(text):
                 commands = self._proof(pair, connection, text, now)
-            case Select() if self.role == "responder":
+            case Select() if connection.role == "responder":
                 self.kept = pair
                 commands = [TellFacts(pair, Selected), Keep(pair, message.facts)]
-            case Selected() if self.role == "initiator":
+            case Selected() if connection.role == "initiator":
                 self.kept = pair
                 connection.saw_answer(now)
                 commands = [Keep(pair, message.facts)]
@@ -243,10 +263,11 @@ class Race:
     def _hello(self, pair: int, connection: _Connection, hello: Hello) -> list[Command] | None:
         if hello.version != PROTOCOL_VERSION or hello.place != self._place(pair):
             return None
-        connection.far_nonce = hello.nonce
-        text = proof.make_proof(
-            self.key, self.role, hello.place, connection.nonce, connection.far_nonce
-        )
+        role = connection.role or proof.role_of(connection.nonce, hello.nonce)
+        if role is None:
+            return None
+        connection.role, connection.far_nonce = role, hello.nonce
+        text = proof.make_proof(self.key, role, hello.place, connection.nonce, hello.nonce)
         return [Send(pair, Proof(text))]
 
     def _proof(
@@ -254,17 +275,17 @@ class Race:
     ) -> list[Command] | None:
         place = self._place(pair)
         nonces = (connection.nonce, connection.far_nonce)
-        if not proof.holds(text, self.key, self.role, place, *nonces):
+        if not proof.holds(text, self.key, self.role_of(pair), place, *nonces):
             return None
         # From our hello to the far proof is at least one round trip.
         connection.round_trip_ns = now - connection.opened_at
         return []
 
     def _select_next(self, now: MonoNs) -> list[Command]:
-        if self.role != "initiator" or self._selecting is not None or self.kept is not None:
+        if self._selecting is not None or self.kept is not None:
             return []
         for pair, connection in self._connections.items():
-            if connection.state is State.PROVEN:
+            if connection.state is State.PROVEN and connection.role == "initiator":
                 connection.state, connection.selected_at = State.SELECTING, now
                 self._selecting = pair
                 wait_ns = 2 * connection.round_trip_ns + SELECT_GRACE_NS

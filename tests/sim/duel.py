@@ -68,6 +68,7 @@ class Duel:
         impostors: dict[int, Role] | None = None,
         breaks: float = 0.0,
         keys: tuple[bytes, bytes] = (KEY, KEY),
+        appointed: bool = True,
         heard_before: tuple[Greeting, ...] = (),
     ) -> None:
         """Set the scene.
@@ -78,14 +79,18 @@ class Duel:
             impostors: which connections lead to one, and whom it faces.
             breaks: the share of steps at which some connection breaks.
             keys: of the initiator and of the responder.
+            appointed: whether the roles are; else the tie-breaks of the nonces find them, and
+                the names of the ends mean nothing.
             heard_before: what the impostors know from elsewhere.
         """
         self.rng, self.pairs, self.breaks = rng, pairs, breaks
         self.impostors = impostors or {}
         self.now = 0
         self.ends: dict[Role, End] = {
-            role: End(Race(role, SESSION, 1, key)) for role, key in zip(ROLES, keys, strict=True)
+            role: End(Race(role if appointed else None, SESSION, 1, key))
+            for role, key in zip(ROLES, keys, strict=True)
         }
+        self.tie_breaks = {role: b"" if appointed else rng.randbytes(16) for role in ROLES}
         self.wires = {(role, pair): Wire() for role in ROLES for pair in range(pairs)}
         """By who reads."""
         self.broken: set[int] = set()
@@ -103,6 +108,14 @@ class Duel:
             if not steps:
                 return
             self.rng.choice(steps)()
+
+    def role(self, name: Role) -> Role:
+        """Return the role that an end plays: its name's, or the one its tie-break wins."""
+        if not self.tie_breaks[name]:
+            return name
+        return (
+            "initiator" if self.tie_breaks[name] == max(self.tie_breaks.values()) else "responder"
+        )
 
     def _steps(self) -> list[Step]:
         steps: list[Step] = []
@@ -124,7 +137,9 @@ class Duel:
         self.ends[role].ever_open.add(pair)
         if self.ends[role].kept is None:
             self.ends[role].open.add(pair)
-            self._tell(role, Opened(pair, self.rng.randbytes(32)))
+            tie_break = self.tie_breaks[role]
+            nonce = tie_break + self.rng.randbytes(32 - len(tie_break))
+            self._tell(role, Opened(pair, nonce))
         else:
             self._close(role, pair)
 

@@ -12,6 +12,8 @@ from tests.sim.duel import KEY, ROLES, Duel
 
 seeds = st.integers(0, 2**32).map(random.Random)
 pair_counts = st.integers(1, 5)
+appointed = st.booleans()
+"""Whether the rendezvous gave the roles, or the greetings find them."""
 EXAMPLES = 150
 
 
@@ -19,24 +21,28 @@ def kept(duel: Duel) -> tuple[int | None, int | None]:
     return duel.ends["initiator"].kept, duel.ends["responder"].kept
 
 
-@given(seeds, pair_counts)
+@given(seeds, pair_counts, appointed)
 @settings(max_examples=EXAMPLES)
-def test_race_when_nothing_breaks_keeps_one_at_both_ends(rng: random.Random, pairs: int) -> None:
-    duel = Duel(rng, pairs)
+def test_race_when_nothing_breaks_keeps_one_at_both_ends(
+    rng: random.Random, pairs: int, appointed: bool
+) -> None:
+    duel = Duel(rng, pairs, appointed=appointed)
     duel.run()
 
     assert kept(duel)[0] is not None
     assert kept(duel)[0] == kept(duel)[1]
 
 
-@given(seeds, pair_counts, st.floats(0, 0.4))
+@given(seeds, pair_counts, st.floats(0, 0.4), appointed)
 @settings(max_examples=EXAMPLES)
 def test_race_when_connections_break_never_keeps_two(
-    rng: random.Random, pairs: int, breaks: float
+    rng: random.Random, pairs: int, breaks: float, appointed: bool
 ) -> None:
-    duel = Duel(rng, pairs, breaks=breaks)
+    duel = Duel(rng, pairs, breaks=breaks, appointed=appointed)
     duel.run()
     ours, theirs = kept(duel)
+    if duel.role("initiator") == "responder":
+        ours, theirs = theirs, ours
 
     if ours is not None:
         assert ours == theirs
@@ -45,17 +51,19 @@ def test_race_when_connections_break_never_keeps_two(
         assert theirs in duel.broken
 
 
-@given(seeds, pair_counts, st.data())
+@given(seeds, pair_counts, appointed, st.data())
 @settings(max_examples=EXAMPLES)
 def test_race_when_impostors_answer_keeps_none_of_theirs(
-    rng: random.Random, pairs: int, data: st.DataObject
+    rng: random.Random, pairs: int, appointed: bool, data: st.DataObject
 ) -> None:
     faces: dict[int, Role] = data.draw(
         st.dictionaries(st.integers(0, pairs - 1), st.sampled_from(ROLES))
     )
-    before = Duel(random.Random(1), pairs)  # the same pairs of an earlier attempt, listened to
+    before = Duel(
+        random.Random(1), pairs, appointed=appointed
+    )  # the same pairs of an earlier attempt, listened to
     before.run()
-    duel = Duel(rng, pairs, impostors=faces, heard_before=tuple(before.heard))
+    duel = Duel(rng, pairs, impostors=faces, appointed=appointed, heard_before=tuple(before.heard))
     duel.run(most=2_000)
     ours, theirs = kept(duel)
 
@@ -65,10 +73,12 @@ def test_race_when_impostors_answer_keeps_none_of_theirs(
         assert ours is not None
 
 
-@given(seeds, pair_counts)
+@given(seeds, pair_counts, appointed)
 @settings(max_examples=EXAMPLES // 3)
-def test_race_when_the_codes_differ_keeps_none_and_says_so(rng: random.Random, pairs: int) -> None:
-    duel = Duel(rng, pairs, keys=(KEY, b"x" * 32))
+def test_race_when_the_codes_differ_keeps_none_and_says_so(
+    rng: random.Random, pairs: int, appointed: bool
+) -> None:
+    duel = Duel(rng, pairs, appointed=appointed, keys=(KEY, b"x" * 32))
     duel.run()
 
     assert kept(duel) == (None, None)

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from peer.core.proof import PARTNER_OF, Place, holds, make_proof
+from peer.core.proof import (
+    PARTNER_OF,
+    TIE_BREAK_BYTES,
+    Place,
+    holds,
+    make_proof,
+    role_of,
+)
 from rendezvous.protocol.messages import Role
 
 KEY, OTHER_KEY = b"k" * 32, b"K" * 32
@@ -77,3 +84,17 @@ def test_make_proof_when_computed_is_what_its_drawing_says() -> None:
     assert make_proof(KEY, "initiator", place, NONCE_I, NONCE_R) == hmac.digest(
         KEY, text, hashlib.sha256
     )
+
+
+def test_role_when_nobody_appointed_it_goes_to_the_larger_tie_break() -> None:
+    low, high = b"\x01" * TIE_BREAK_BYTES, b"\x02" + b"\x00" * (TIE_BREAK_BYTES - 1)
+    fresh, other = b"\xff" * 16, b"\x00" * 16
+
+    assert role_of(high + other, low + fresh) == "initiator"
+    assert role_of(low + fresh, high + other) == "responder"
+
+
+def test_role_when_the_own_hello_comes_back_is_none() -> None:
+    tie_break = b"\x01" * TIE_BREAK_BYTES
+
+    assert role_of(tie_break + b"a" * 16, tie_break + b"b" * 16) is None

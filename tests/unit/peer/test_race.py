@@ -54,7 +54,7 @@ def tell(machine: Race, *events: Event, at: int = 0) -> list[Command]:
 def proven(machine: Race, pair: int = 0, at: int = 0) -> list[Command]:
     """Prove a connection; returns the orders that follow from the far end's proof."""
     tell(machine, Opened(pair, OWN), Received(pair, far_hello(pair)))
-    return tell(machine, Received(pair, far_proof(machine.role, pair)), at=at)
+    return tell(machine, Received(pair, far_proof(machine.role_of(pair), pair)), at=at)
 
 
 @pytest.mark.parametrize("role", ["initiator", "responder"])
