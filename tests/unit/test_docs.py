@@ -50,7 +50,7 @@ def test_generated_parts_when_listed_are_all_in_the_document() -> None:
 
 
 def test_json_when_shown_is_a_golden_file() -> None:
-    golden = [json.loads(path.read_text()) for path in GOLDEN.glob("http/*.json")]
+    golden = [json.loads(path.read_text()) for path in GOLDEN.glob("*/*.json")]
     shown = [json.loads(text) for text in re.findall(r"^```json\n(.*?)^```", TEXT, re.M | re.S)]
 
     assert len(shown) == len(golden)
