@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-import signal
 from collections.abc import Callable
 
 from peer.apps.pipe import DONE, PipeResult, pipe
+from peer.apps.signals import NUMBERS, end_at_once_with, ignore_while_exiting
 from peer.core.code import Code, CodeError
 from peer.core.trace import Closed, CodeMade, Failed, TraceEvent
 from peer.errors import BrokenError, MidairError, UsageError
@@ -61,22 +61,29 @@ def run_pipe(
             clock=clock,
             started_at=tell.started_at,
         )
-        return asyncio.run(_session_and_pipe(session, tell))
+        try:
+            exit_code = asyncio.run(_session_and_pipe(session, tell))
+        finally:
+            # The loop's own handlers have gone with it.
+            end_at_once_with(INTERRUPTED)
     except MidairError as error:
         tell(Failed(error.verdict, error.what, error.hint, error.exit_code))
-        return error.exit_code
+        exit_code = error.exit_code
     except (asyncio.CancelledError, KeyboardInterrupt):
         tell(Failed("interrupted", "stopped", "", INTERRUPTED))
-        return INTERRUPTED
+        exit_code = INTERRUPTED
     finally:
         tell.close()
+    end_at_once_with(exit_code)
+    ignore_while_exiting()
+    return exit_code
 
 
 async def _session_and_pipe(session: Session, emit: Callable[[TraceEvent], None]) -> int:
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in NUMBERS:
         loop.add_signal_handler(number, task.cancel)
     won = await session.run()
     try:
