@@ -4,6 +4,7 @@
 #
 #   deploy/setup.sh python   print the interpreter to use; it must be able to make a venv
 #   deploy/setup.sh lab      programs and kernel that the lab needs
+#   deploy/setup.sh compose  what deploy/with-docker.sh needs besides where it takes the guest
 set -eu
 
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -126,6 +127,8 @@ setup_lab() {
     guest=
     have linux.uml || guest="$guest user-mode-linux"
     have modprobe || guest="$guest kmod"
+    # lab/guest_ptrace.c: some processors need it. A megabyte; any compiler will do.
+    have tcc || have cc || have gcc || have clang || guest="$guest tcc"
     if can_install; then
         # shellcheck disable=SC2086  # lists of package names
         [ -z "$packages" ] || install $packages
@@ -143,12 +146,25 @@ setup_lab() {
     fi
 }
 
+setup_compose() {
+    setup_lab
+    packages=
+    have debootstrap || packages="$packages debootstrap"
+    have mkfs.ext4 || packages="$packages e2fsprogs"
+    # shellcheck disable=SC2086  # a list of package names
+    if [ -n "$packages" ]; then
+        can_install || give_up "programs for docker compose in the guest" $packages
+        install $packages
+    fi
+}
+
 verb=${1:-}
 case $verb in
 python) setup_python ;;
 lab) setup_lab ;;
+compose) setup_compose ;;
 *)
-    say "usage: deploy/setup.sh python|lab"
+    say "usage: deploy/setup.sh python|lab|compose"
     exit 2
     ;;
 esac

@@ -34,7 +34,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab import system
+from lab import system, wide_registers
 from lab.interrupt import Interrupted, signals_raise
 
 DEFAULT_MEMORY = "3G"
@@ -75,6 +75,7 @@ def run_in_guest(
     argv: Sequence[str],
     *,
     memory: str = DEFAULT_MEMORY,
+    disk: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> int:
     """Run a command in a guest, its output going to this process's descriptors 1 and 2.
@@ -82,6 +83,7 @@ def run_in_guest(
     Args:
         argv: the command and its arguments; looked up in PATH inside the guest.
         memory: size of the guest's memory, as the kernel's ``mem=`` takes it.
+        disk: a file that the guest has as its disk ``/dev/ubda``, which nobody mounts by itself.
         environment: the command's environment; this process's own when absent.
 
     Returns:
@@ -96,13 +98,13 @@ def run_in_guest(
         _write_settings(directory, argv, given)
         try:
             with signals_raise():
-                return _boot(directory, memory)
+                return _boot(directory, memory, disk)
         except Interrupted as interrupted:
             return interrupted.exit_code
         except BrokenPipeError:
             # Nobody reads our output any more: end as a program does that SIGPIPE kills.
             return 128 + signal.SIGPIPE
-        except (GuestError, OSError) as error:
+        except (GuestError, wide_registers.NoCompilerError, OSError) as error:
             print(f"midair-lab: {error}", file=sys.stderr)
             return EXIT_NO_GUEST
 
@@ -165,14 +167,15 @@ class _Guest:
         return "\n  ".join([f"{head}; its last words:", *filter(None, map(str.strip, tail))])
 
 
-def _command(directory: Path, memory: str, ends: Mapping[str, int]) -> list[str]:
+def _command(directory: Path, memory: str, disk: Path | None, ends: Mapping[str, int]) -> list[str]:
     linux = system.find("linux.uml") or _LINUX
     wrap = ["setpriv", "--pdeathsig", "KILL"]
     # No /proc of its own: a chroot, whose root is no mount point, could not have one.
     namespace = ["unshare", "--pid", "--fork", "--kill-child"]
     # Inside a container the namespace may be refused: then the process group has to do.
     if system.succeeds([*namespace, "true"]):
-        wrap += namespace
+        # A shell as its first process: that one ignores abort(), which ends a kernel in panic.
+        wrap += [*namespace, "sh", "-c", '"$@"; exit $?', "sh"]
     return [
         *wrap,
         linux,
@@ -184,11 +187,12 @@ def _command(directory: Path, memory: str, ends: Mapping[str, int]) -> list[str]
         f"ssl3=null,fd:{ends['control']}",
         f"uml_dir={directory}",
         f"midair_guest={directory}",
+        *([] if disk is None else [f"ubd0={disk}"]),
         "quiet",
     ]
 
 
-def _boot(directory: Path, memory: str) -> int:
+def _boot(directory: Path, memory: str, disk: Path | None) -> int:
     ends: dict[str, int] = {}
     lines: dict[int, str] = {}
     for name in ("console", "stdout", "stderr", "control"):
@@ -198,13 +202,15 @@ def _boot(directory: Path, memory: str) -> int:
     process = None
     try:
         process = subprocess.Popen(
-            _command(directory, memory, ends),
+            _command(directory, memory, disk, ends),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             pass_fds=tuple(ends.values()),
             start_new_session=True,
-            env=system.environment(TMPDIR=_memory_folder(directory, memory)),
+            env=system.environment(
+                TMPDIR=_memory_folder(directory, memory), **wide_registers.preload(directory)
+            ),
         )
         for end in ends.values():
             os.close(end)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from lab import wide_registers
 from lab.guest import has_netem
 from lab.process import clock_error, missing_programs
 from lab.router import SCRIPT, environment
@@ -77,6 +78,9 @@ def missing(place: Place, *, time_servers: bool, wrong_clocks: bool) -> list[Mis
     if time_servers:
         needed["chronyd"] = "chrony"
     absent = [Missing(what=name, package=needed[name]) for name in missing_programs(needed)]
+    helped = wide_registers.compiler() or not wide_registers.are_wider_than_known()
+    if place is Place.GUEST and not helped:
+        absent.append(Missing(what="a C compiler (for this processor)", package="tcc"))
     if wrong_clocks:
         try:
             clock_error(1.0)
