@@ -6,11 +6,10 @@ table and one JSON list hold them all.
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from lab.facts import nearest_rank
 
@@ -45,21 +44,24 @@ class Figure:
     """In words; a dash where nothing is wanted of it."""
     holds: bool = True
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON has them."""
-        return dataclasses.asdict(self)
+    @property
+    def is_wanted(self) -> bool:
+        """Tell whether anything is wanted of it."""
+        return self.wanted != _UNWANTED
 
 
-def counted(section: str, what: str, hits: Sequence[bool], *, at_least: int) -> Figure:
+def counted(section: str, what: str, hits: Sequence[bool], *, at_least: int | None) -> Figure:
     """Make the figure of something that is so or not in each run.
 
     Args:
         section: of the benchmark.
         what: is counted.
         hits: one for each run.
-        at_least: how often it is wanted to be so.
+        at_least: how often it is wanted to be so; None: nothing is wanted.
     """
     count, runs = sum(hits), len(hits)
+    if at_least is None:
+        return Figure(section=section, what=what, runs=runs, count=count)
     wanted = f"{runs}" if at_least >= runs else f"≥ {at_least}"
     return Figure(
         section=section,

@@ -6,60 +6,40 @@ Each section is a generator: it yields :class:`~lab.bench.batch.Progress` after 
 
 from __future__ import annotations
 
-import functools
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from lab.bench import stage
 from lab.bench.batch import Batch, Session, Step
 from lab.bench.clockstep import stepped_session
-from lab.bench.figures import Figure, spread
-from lab.options import LabOptions
+from lab.bench.figures import spread
+from lab.bench.grid import grid
+from lab.bench.labs import DELAY_MS as DELAY_MS
+from lab.bench.labs import RTT_MS, since_report_ms
+from lab.bench.labs import options as options
+from lab.bench.skews import ANSWERS as ANSWERS
+from lab.bench.skews import NEAR_SKEWS_MS as NEAR_SKEWS_MS
+from lab.bench.skews import SKEWS_MS as SKEWS_MS
+from lab.bench.skews import SYN_BUDGET as SYN_BUDGET
+from lab.bench.skews import near, refire
 from lab.scenario import Scenario, SessionRun, installed_script
-from lab.topology import Answer, LinkSpec, RouterSpec, WorldSpec
+from lab.topology import LinkSpec, RouterSpec, WorldSpec
 
-DELAY_MS = 20.0
-"""One way, router to router; the round trip is twice that."""
-RTT_MS = 2 * DELAY_MS
-CLOCK_A_S, CLOCK_B_S = 3.7, -41.0
 FALSETICKER_S = 3.7
 """Wrong by more than the servers' root distance of 3 s: less is within what they admit."""
-SKEWS_MS = (0.0, 25.0, 60.0, 333.0, 1500.0)
-NEAR_SKEWS_MS = (0.0, 0.2, 5.0, 50.0)
-"""Without delay."""
-ANSWERS: tuple[Answer, ...] = ("rst", "icmp", "drop")
-SYN_BUDGET = 5_000
 
 CROSSING_RUNS, CROSSING_FIRST_SHOT = 50, 49
 VARIANT_RUNS = 10
-GRID_RUNS = 20
 CLOCK_RUNS = 10
 SPEED_RUNS = 30
 HELP_RUNS = 10
 VERDICT_RUNS = 3
 
-MARGIN_MS = 15.0
-AFTER_LATER_MS = RTT_MS + MARGIN_MS
-BOTH_OPEN_MS = RTT_MS + DELAY_MS + MARGIN_MS
-"""The early peer's shot that succeeds may leave as late as the other's SYN arrives."""
 CLOCKS_APART_MS = 2.0
-SINCE_REPORT_MS = 350 + 3 * RTT_MS
 ELAPSED_MS = 400 + 12 * RTT_MS
 HELP_MS = 200.0
 PEER_TIMEOUT_MS = 30_000.0
-
-
-def options(**changes: Any) -> LabOptions:
-    """Make the lab of the main job: two NATs that answer RST, wrong clocks, 20 ms one way."""
-    values: dict[str, Any] = {
-        "world": WorldSpec.symmetric(LinkSpec(delay_ms=DELAY_MS)),
-        "clock_a_s": CLOCK_A_S,
-        "clock_b_s": CLOCK_B_S,
-    }
-    return LabOptions(**{**values, **changes})
-
 
 IPV6_FIREWALLS = WorldSpec.symmetric(
     LinkSpec(delay_ms=DELAY_MS),
@@ -79,20 +59,16 @@ VARIANTS: dict[str, tuple[RouterSpec, RouterSpec]] = {
 
 
 def crossing() -> Iterator[Step]:
-    """Point 1: crossing SYNs, and other routers."""
+    """Crossing SYNs, and other routers."""
     with stage.staged(options()) as scenario:
         batch = Batch("crossing", "NATs that RST", CROSSING_RUNS, scenario)
         yield from batch.run()
         yield batch.connected()
-        yield batch.counted(
-            "by the first shot",
-            [bool(row.first_shot) for row in batch.rows],
-            CROSSING_FIRST_SHOT,
-        )
+        yield batch.by_first_shot(CROSSING_FIRST_SHOT)
         yield batch.counted(
             "SYNs crossed, no listener", [row.crossed for row in batch.rows], CROSSING_FIRST_SHOT
         )
-        yield spread("crossing", "first SYNs apart", batch.values("skew_ms"))
+        yield batch.spread("first SYNs apart", batch.values("skew_ms"))
         for what, routers in VARIANTS.items():
             stage.set_routers(scenario.world, *routers)
             variant = Batch("crossing", what, VARIANT_RUNS, scenario)
@@ -104,51 +80,8 @@ def crossing() -> Iterator[Step]:
         yield variant.connected()
 
 
-def refire() -> Iterator[Step]:
-    """Point 2: skews that one round trip cannot hide."""
-    with stage.staged(options()) as scenario:
-        for answer in ANSWERS:
-            router = RouterSpec(answer=answer)
-            stage.set_routers(scenario.world, router, router)
-            for skew_ms in SKEWS_MS:
-                what = f"{answer}, skew {skew_ms:g} ms"
-                batch = Batch("refire", what, GRID_RUNS, scenario)
-                yield from batch.run(functools.partial(stage.skewed, scenario, skew_ms))
-                yield batch.connected()
-                yield from _after_later(batch, AFTER_LATER_MS, BOTH_OPEN_MS)
-
-
-def near() -> Iterator[Step]:
-    """Point 2 without any delay: on this host, with a processor for each peer."""
-    with stage.staged(options(world=WorldSpec())) as scenario:
-        stage.pin_apart(scenario.world)
-        for skew_ms in NEAR_SKEWS_MS:
-            what = f"no delay, skew {skew_ms:g} ms"
-            batch = Batch("near", what, GRID_RUNS, scenario)
-            yield from batch.run(functools.partial(stage.skewed, scenario, skew_ms))
-            yield batch.connected()
-            yield from _after_later(batch, MARGIN_MS, MARGIN_MS)
-            yield spread(
-                "near",
-                f"{what}: SYNs of a peer, an attempt",
-                batch.syns,
-                unit="",
-                at_most=SYN_BUDGET,
-            )
-
-
-def _after_later(batch: Batch, later_ms: float, both_ms: float) -> Iterator[Figure]:
-    for what, values, at_most in (
-        ("the later peer's first SYN to its open", batch.later_open_ms, later_ms),
-        ("the same to both open", batch.values("after_later_ms"), both_ms),
-    ):
-        yield spread(
-            batch.section, f"{batch.what}: {what}", values, statistic="p95", at_most=at_most
-        )
-
-
 def clock() -> Iterator[Step]:
-    """Point 3: what the peers know of the time, and what can be wrong with it."""
+    """What the peers know of the time, and what can be wrong with it."""
     blocked, free = RouterSpec(block_ntp=True), RouterSpec()
     with stage.staged(options()) as scenario:
         for what, routers in {
@@ -174,32 +107,30 @@ def clock() -> Iterator[Step]:
 def _clock(what: str, scenario: Scenario, session: Session | None = None) -> Iterator[Step]:
     batch = Batch("clock", what, CLOCK_RUNS, scenario)
     yield from batch.run(session)
+    yield batch.connected()
+    yield batch.by_first_shot()
     yield batch.counted(
-        "connected by the first shot", [bool(row.first_shot) for row in batch.rows], 0
+        "within bounds", [bool(row.within_bounds) for row in batch.rows], batch.runs
     )
-    yield batch.counted("within bounds", [bool(row.within_bounds) for row in batch.rows])
-    yield spread(
-        "clock",
-        f"{what}: corrected clocks apart",
-        batch.values("clock_difference_ms"),
-        at_most=CLOCKS_APART_MS,
+    yield batch.spread(
+        "corrected clocks apart", batch.values("clock_difference_ms"), at_most=CLOCKS_APART_MS
     )
 
 
 def speed() -> Iterator[Step]:
-    """Point 4: how long it takes."""
+    """How long it takes."""
     with stage.staged(options()) as scenario:
         batch = Batch("speed", "20 ms one way", SPEED_RUNS, scenario)
         yield from batch.run()
         for what, name, at_most in (
-            ("second report to connected", "since_report_ms", SINCE_REPORT_MS),
+            ("second report to connected", "since_report_ms", since_report_ms(RTT_MS)),
             ("imports to connected", "elapsed_ms", ELAPSED_MS),
         ):
-            yield spread("speed", what, batch.values(name), statistic="median", at_most=at_most)
+            yield batch.spread(what, batch.values(name), statistic="median", at_most=at_most)
 
 
 def start() -> Iterator[Step]:
-    """Point 4: the command's own start, on this host."""
+    """The command's own start, on this host."""
     argv = [installed_script("midair"), "--help"]
     took_ms: list[float | None] = []
     for _ in range(HELP_RUNS):
@@ -210,7 +141,7 @@ def start() -> Iterator[Step]:
 
 
 def unpredictable() -> Iterator[Step]:
-    """Point 5: NATs that give every flow a random port."""
+    """NATs that give every flow a random port."""
     random, plain = RouterSpec.named("random"), RouterSpec()
     with stage.staged(options()) as scenario:
         for what, routers in {
@@ -232,15 +163,14 @@ def unpredictable() -> Iterator[Step]:
                 row.exit_codes == (5, 5) and row.verdict == "mapping_unpredictable"
                 for row in batch.rows
             ]
-            yield batch.counted("exit 5 and its verdict", said)
-            yield spread(
-                "unpredictable", f"{what}: to the verdict", ends_ms, at_most=PEER_TIMEOUT_MS
-            )
+            yield batch.counted("exit 5 and its verdict", said, batch.runs)
+            yield batch.spread("to the verdict", ends_ms, at_most=PEER_TIMEOUT_MS)
 
 
 GUEST: dict[str, Callable[[], Iterator[Step]]] = {
     "crossing": crossing,
     "refire": refire,
+    "grid": grid,
     "clock": clock,
     "speed": speed,
     "unpredictable": unpredictable,
