@@ -132,8 +132,9 @@ def unreachable(url: str, failure: httpx.RequestError | OSError) -> UnreachableE
     Returns:
         The error, to be raised.
     """
-    # A parser quotes what it was sent.
-    text = _plain(str(failure)) or type(failure).__name__
+    late = isinstance(failure, httpx.TimeoutException)
+    # A parser quotes what it was sent; httpx says nothing of a time that is over.
+    text = _plain(str(failure)) or ("no answer in time" if late else type(failure).__name__)
     return UnreachableError(
         f"the rendezvous {url} cannot be reached ({text})",
         "Check the URL, that `midair-rendezvous` runs there, and that no firewall is in between",

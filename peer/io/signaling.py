@@ -42,8 +42,11 @@ from rendezvous.protocol.messages import (
     WaitRequest,
     WaitResponse,
 )
-from rendezvous.protocol.times import NS_PER_MS, NS_PER_S, ns_from_us
+from rendezvous.protocol.times import NS_PER_MS, NS_PER_S, US_PER_S, ns_from_us
 
+WAIT_POLL_US = 10 * US_PER_S
+"""How long a request for the partner may be parked.  Where its answer is swallowed without a word,
+the partner is there already and gives up after 30 s: this costs it 13 of them."""
 SPACING_NS = 100 * NS_PER_MS
 """Least time from one poll to the next: a rendezvous that answers at once, with nothing, does not
 keep this host busy."""
@@ -128,9 +131,9 @@ class Signaling:
         Returns:
             Whether it is there.
         """
-        request = WaitRequest.model_validate(self._seat() | {"wait_us": MAX_POLL_US})
+        request = WaitRequest.model_validate(self._seat() | {"wait_us": WAIT_POLL_US})
         asked_at = self._clock.now()
-        answer = await self._post(f"{self._path()}/wait", request, WaitResponse, MAX_POLL_US)
+        answer = await self._post(f"{self._path()}/wait", request, WaitResponse, WAIT_POLL_US)
         if not answer.partner:
             await self._space(asked_at)
         return answer

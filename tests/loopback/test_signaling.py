@@ -78,7 +78,7 @@ async def test_patience_when_a_poll_was_parked_long_begins_with_the_first_failur
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(http, "ANSWER_TIMEOUT_S", 0.1)
-    monkeypatch.setattr(signaling, "MAX_POLL_US", 400_000)
+    monkeypatch.setattr(signaling, "WAIT_POLL_US", 400_000)
     monkeypatch.setattr(signaling, "LATER_TRIES_NS", 200_000_000)
     there = WaitResponse(version=1, partner=True).model_dump_json().encode()
     async with server(answer(SEATED), None, answer(there)) as (url, _), seat(url) as sut:
