@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import subprocess
@@ -21,7 +20,7 @@ NO_NTP = "127.0.0.1:1"
 # All tests come from one address, and are no attack.
 UNLIMITED = {"MIDAIR_RENDEZVOUS_VISITS": "10000", "MIDAIR_RENDEZVOUS_GUESSES": "10000"}
 Events = list[dict[str, Any]]
-_PROCESSORS = itertools.cycle(sorted(os.sched_getaffinity(0)))
+PROCESSORS = sorted(os.sched_getaffinity(0))
 KEYS = {
     "code": "code command",
     "waiting": "nameplate",
@@ -91,7 +90,7 @@ class Peer:
         )
         # Two hosts share no processor.  Where the kernel keeps both peers on one, each one's SYN
         # is refused before the other one runs, and three attempts may miss (README, Limits).
-        os.sched_setaffinity(self.process.pid, {next(_PROCESSORS)})
+        os.sched_setaffinity(self.process.pid, {PROCESSORS[0 if "listen" in words else -1]})
         self.events: Events = []
         """With --json: what was read of it so far."""
 
