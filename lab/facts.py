@@ -73,6 +73,7 @@ def facts(run: SessionRun, options: LabOptions) -> Facts:
     peers = [run.peers[side] for side in SIDES]
     connected = [peer.event("connected") for peer in peers]
     both = [event for event in connected if event is not None]
+    since = [event["since_report_ms"] for event in both]
     told = both if len(both) == 2 else []
     model = build(run.packets["a"], run.packets["b"], origin_ns=0)
     seen = crossing(model)
@@ -86,7 +87,8 @@ def facts(run: SessionRun, options: LabOptions) -> Facts:
         crossed=seen.simultaneous,
         attempts=max((_attempts(peer) for peer in peers), default=0),
         timescale=told[0]["timescale"] if told else None,
-        since_report_ms=max((event["since_report_ms"] for event in told), default=None),
+        # A meeting has no reports.
+        since_report_ms=max(since) if told and None not in since else None,
         elapsed_ms=told[1]["elapsed_ms"] if told else None,
         after_later_ms=_ms(seen.open_ns),
         skew_ms=None if seen.skew_ns is None else abs(seen.skew_ns) / 1e6,

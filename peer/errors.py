@@ -11,6 +11,7 @@
     │   ├── CrowdedError             … two others have this code already
     │   ├── VersionError             … it speaks another version
     │   └── RefusedError             … it says no, in its own words
+    ├── ClockError               4   nobody says what time it is
     ├── NoPathError              5   every attempt missed, or the partner never came
     ├── AuthenticationError      6   the far end does not know the code
     └── BrokenError              1   the connection broke after it was made
@@ -97,6 +98,13 @@ class RefusedError(RendezvousError):
     """The rendezvous refuses, in its own words."""
 
     verdict = "refused"
+
+
+class ClockError(MidairError):
+    """No NTP server gives a time that one can meet by; name others with ``--ntp``."""
+
+    exit_code = 4
+    verdict = "clock"
 
 
 class NoPathError(MidairError):

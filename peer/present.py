@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from typing import TextIO
 
+from peer.core.countdown import clock_face
 from peer.core.times import MonoNs
 from peer.core.trace import (
     Appointed,
@@ -18,6 +19,7 @@ from peer.core.trace import (
     Connected,
     Failed,
     MappingLearned,
+    MeetingSet,
     Missed,
     Paired,
     TraceEvent,
@@ -25,9 +27,11 @@ from peer.core.trace import (
     Warned,
 )
 from peer.core.units import data_size, duration, offset
-from rendezvous.protocol.times import NS_PER_MS
+from rendezvous.protocol.times import NS_PER_MS, US_PER_S
 
 Present = Callable[[TraceEvent], None]
+LONG_WAIT_US = 60 * US_PER_S
+"""From here on a wait is told as a clock shows it."""
 
 
 def json_lines(out: TextIO, now: Callable[[], MonoNs], started_at: MonoNs) -> Present:
@@ -92,6 +96,10 @@ def sentence(event: TraceEvent) -> str:
             return _clock(event)
         case MappingLearned():
             return _mapping(event)
+        case MeetingSet():
+            return _meeting(event)
+        case Appointed(role=None):
+            return ""  # a meeting, which was told before it was waited for
         case Appointed():
             when = (
                 f"late by {duration(event.late_us)}"
@@ -116,12 +124,21 @@ def sentence(event: TraceEvent) -> str:
 
 def _clock(event: ClockLearned) -> str:
     best, source = (event.ntp, "NTP") if event.ntp else (event.rendezvous, "the rendezvous")
+    assert best is not None
     error_us, bound_us = best["offset_us"], best["bound_us"]
     assert isinstance(error_us, int)
     assert isinstance(bound_us, int)
     # offset = server - local: a clock that is behind has a positive one.
     side = "behind" if error_us > 0 else "ahead"
     return f"this clock is {offset(abs(error_us))} {side} (± {duration(bound_us)}, by {source})"
+
+
+def _meeting(event: MeetingSet) -> str:
+    if event.wait_us < 0:
+        return f"meeting {event.host} at {event.at}: joining it {duration(-event.wait_us)} late"
+    long = event.wait_us >= LONG_WAIT_US
+    wait = clock_face(event.wait_us // US_PER_S) if long else duration(event.wait_us)
+    return f"meeting {event.host} at {event.at}, in {wait}"
 
 
 def _mapping(event: MappingLearned) -> str:

@@ -52,7 +52,7 @@ class ClockLearned(TraceEvent):
 
     event = "clock"
     ntp: dict[str, object] | None
-    rendezvous: dict[str, object]
+    rendezvous: dict[str, object] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,28 @@ class MappingLearned(TraceEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class MeetingSet(TraceEvent):
+    """A meeting that both sides know of without being told."""
+
+    event = "meeting"
+    number: int
+    host: str
+    by: str
+    at: str
+    instant_us: int
+    wait_us: int
+    bound_us: int
+    authenticated: bool
+    ports: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Appointed(TraceEvent):
     """The plan of an attempt, as this peer reads it."""
 
     event = "appointment"
     attempt: int
-    role: str
+    role: str | None
     timescale: str
     instant_us: int
     lead_us: int
@@ -137,7 +153,7 @@ class Connected(TraceEvent):
     timescale: str
     offset_us: int
     bound_us: int
-    since_report_ms: float
+    since_report_ms: float | None
     elapsed_ms: float
 
 

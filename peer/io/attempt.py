@@ -22,12 +22,12 @@ from peer.errors import RefusedError
 from peer.io.clock import Clock
 from peer.io.fire import Barrel, VolleyThread
 from peer.io.greet import Racer, Winner
+from peer.io.ground import Ground
 from peer.io.hosts import own_networks
-from peer.io.learn import Learned
 from peer.io.quiet import quiet
 from peer.io.sockets import LocalPort, endpoint_of
 from rendezvous.protocol.endpoints import Endpoint
-from rendezvous.protocol.messages import Appointment, AttemptResult
+from rendezvous.protocol.messages import Appointment, AttemptResult, Role
 from rendezvous.protocol.times import NS_PER_MS, NS_PER_S, bound_us_from_ns, ns_from_us, us_from_ns
 
 RACE_GRACE_NS = 2 * NS_PER_S
@@ -52,12 +52,15 @@ class Attempt:
     """One appointment on one peer.
 
     Attributes:
+        on_one_host: both peers are on this host: loopback is a target like any other.
         received_at: when the appointment was read.
-        since_report_ns: how long before that the second report was in, as far as known.
+        tie_break: what decides the roles, where nobody has appointed them; see
+            :func:`peer.core.proof.role_of`.  Then the appointment's role means nothing.
+        own_choice: the targets are named by this peer's user, not by a server.
     """
 
     appointment: Appointment
-    learned: Learned
+    learned: Ground
     session: bytes
     key: bytes
     clock: Clock
@@ -67,6 +70,8 @@ class Attempt:
     emit: Callable[[TraceEvent], None]
     started_at: MonoNs
     received_at: MonoNs
+    tie_break: bytes = b""
+    own_choice: bool = False
     _offset: OffsetEstimate = field(init=False)
     _thread: VolleyThread = field(init=False)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -94,8 +99,8 @@ class Attempt:
             budget=min(SYN_CEILING, self.appointment.syn_budget),
             deadline=MonoNs(min(deadline, max(instant, self.received_at) + ATTEMPT_CEILING_NS)),
         )
-        race = Race(self.appointment.role, self.session, self.appointment.attempt, self.key)
-        racer = Racer(race, self.clock, self._facts, self._news.set)
+        race = Race(self._role, self.session, self.appointment.attempt, self.key)
+        racer = Racer(race, self.clock, self._facts, self._news.set, self.tie_break)
         self._thread = self._make_thread(barrels, instant, rule, racer)
         with quiet():
             self._thread.start()
@@ -108,6 +113,10 @@ class Attempt:
         if winner is None:
             return self._miss(race)
         return self._won(winner, race)
+
+    @property
+    def _role(self) -> Role | None:
+        return None if self.tie_break else self.appointment.role
 
     def _make_thread(
         self, barrels: Sequence[Barrel], instant: MonoNs, rule: VolleyRule, racer: Racer
@@ -136,7 +145,9 @@ class Attempt:
             remote = Endpoint.parse(pair.remote)
             # A socket fires once an attempt, whatever the rendezvous says.
             claim: LocalPort | None = claims.pop((pair.family, pair.port_index), None)
-            why = refusal(remote, networks, on_one_host=self.on_one_host)
+            why = (
+                None if self.own_choice else refusal(remote, networks, on_one_host=self.on_one_host)
+            )
             if claim is None or remote.family != pair.family:
                 why = f"pair {pair.pair} is none of this peer's ports"
             if why is not None:
@@ -191,7 +202,7 @@ class Attempt:
         self.emit(
             Appointed(
                 attempt=self.appointment.attempt,
-                role=self.appointment.role,
+                role=self._role,
                 timescale=self.appointment.timescale,
                 instant_us=self.appointment.instant_us,
                 lead_us=max(0, lead_us),
@@ -253,7 +264,7 @@ class Attempt:
             local=str(endpoint_of(sock)),
             remote=str(barrel.remote),
             path="direct",
-            role=self.appointment.role,
+            role=race.role_of(winner.pair),
             attempt=self.appointment.attempt,
             pair=winner.pair,
             first_shot=own.winner_shots == 1 and far.winner_shots == 1,
@@ -272,7 +283,8 @@ class Attempt:
         )
         return Won(sock, connected)
 
-    def _since_report_ms(self, now: MonoNs) -> float:
-        # The appointment left the rendezvous half a round trip before it was read here.
-        since_ns = now - self.received_at + self.learned.round_trip.rtt_ns // 2
-        return round(since_ns / NS_PER_MS, 1)
+    def _since_report_ms(self, now: MonoNs) -> float | None:
+        took_ns = self.learned.report_took_ns
+        if took_ns is None:
+            return None
+        return round((now - self.received_at + took_ns) / NS_PER_MS, 1)

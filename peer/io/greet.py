@@ -44,6 +44,8 @@ class Racer:
     """This end's facts about a pair, asked when SELECT or SELECTED goes out."""
     on_news: Callable[[], None]
     """Called when there is a winner, and when a connection was dropped."""
+    tie_break: bytes = b""
+    """What every nonce begins with; empty where the roles are appointed."""
     winner: Winner | None = None
     _closed: bool = False
     _socks: dict[int, socket.socket] = field(default_factory=dict)
@@ -62,7 +64,8 @@ class Racer:
         self._socks[pair] = sock
         self._decoders[pair] = GreetingDecoder()
         asyncio.get_running_loop().add_reader(sock, self._readable, pair)
-        self._handle(Opened(pair, secrets.token_bytes(NONCE_BYTES)))
+        fresh = secrets.token_bytes(NONCE_BYTES - len(self.tie_break))
+        self._handle(Opened(pair, self.tie_break + fresh))
 
     def close(self) -> None:
         """Stop reading everywhere; sockets stay the caller's to close."""

@@ -91,6 +91,11 @@ class Learned:
         return self.ntp.estimate
 
     @property
+    def report_took_ns(self) -> int:
+        """How long the appointment was on its way: half a round trip to the rendezvous."""
+        return self.round_trip.rtt_ns // 2
+
+    @property
     def addresses(self) -> frozenset[str]:
         """The public addresses seen: whether the NAT moved between two attempts."""
         return frozenset(seen.mapped.address for seen in self.observations)

@@ -27,6 +27,7 @@ KEYS = {
     "paired": "seat",
     "clock": "ntp rendezvous",
     "mapping": "mapping preserves_port local srflx host",
+    "meeting": "number host by at instant_us wait_us bound_us authenticated ports",
     "appointment": ("attempt role timescale instant_us lead_us late_us offset_us bound_us pairs"),
     "shot": "attempt pair shot at_us local_us fire_error_us",
     "volley": "attempt shots refusals",

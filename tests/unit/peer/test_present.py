@@ -17,6 +17,7 @@ from peer.core.trace import (
     Connected,
     Failed,
     MappingLearned,
+    MeetingSet,
     Missed,
     Paired,
     ShotFired,
@@ -42,6 +43,17 @@ APPOINTED = Appointed(
     offset_us=3_700_000,
     bound_us=850,
     pairs=[(":11265", "203.0.113.2:12762")],
+)
+MEETING = MeetingSet(
+    number=1,
+    host="203.0.113.2",
+    by="time",
+    at="2026-11-20T22:14:30+08:00",
+    instant_us=1_795_184_070_000_000,
+    wait_us=42_300_000,
+    bound_us=10_200,
+    authenticated=False,
+    ports=(1314,),
 )
 CONNECTED = Connected(
     local="10.1.0.2:11265",
@@ -85,6 +97,16 @@ LINES: list[tuple[TraceEvent, str]] = [
     ),
     (APPOINTED, "appointment 1: 1 SYNs in 185 ms"),
     (replace(APPOINTED, lead_us=0, late_us=900), "appointment 1: 1 SYNs late by 900 µs"),
+    (replace(APPOINTED, role=None), ""),
+    (MEETING, "meeting 203.0.113.2 at 2026-11-20T22:14:30+08:00, in 42.3 s"),
+    (
+        replace(MEETING, wait_us=3_723_900_000),
+        "meeting 203.0.113.2 at 2026-11-20T22:14:30+08:00, in 1:02:03",
+    ),
+    (
+        replace(MEETING, wait_us=-1_250_000),
+        "meeting 203.0.113.2 at 2026-11-20T22:14:30+08:00: joining it 1.25 s late",
+    ),
     (Missed(1, "refused_early"), "attempt 1 missed: refused early"),
     (
         CONNECTED,
@@ -107,6 +129,7 @@ KEYS: dict[TraceEvent, str] = {
     VolleyDone(1, 4, 0): "attempt shots refusals",
     ShotFired(1, 0, 1, 5, 5, 12): "attempt pair shot at_us local_us fire_error_us",
     Missed(1, "silent"): "attempt reason",
+    MEETING: "number host by at instant_us wait_us bound_us authenticated ports",
     Closed(3, 4, "done"): "sent received reason",
     Failed("silent", "no path", "Try again", 5): "verdict message hint exit",
     CONNECTED: (
