@@ -1,25 +1,17 @@
-"""Run one session with its pipe, tell the user, and return the true exit code."""
+"""``midair listen`` and ``midair connect``: one session at a rendezvous, with its pipe."""
 
 from __future__ import annotations
 
-import asyncio
 import shlex
-from collections.abc import Callable
 
-from peer.apps.pipe import DONE, PipeResult, pipe
-from peer.apps.signals import NUMBERS, end_at_once_with, ignore_while_exiting
+from peer.apps.piped import run_piped
 from peer.core.code import Code, CodeError
-from peer.core.trace import Closed, CodeMade, Failed, TraceEvent
-from peer.errors import BrokenError, MidairError, UsageError
+from peer.core.trace import CodeMade
+from peer.errors import UsageError
 from peer.io.clock import SystemClock
 from peer.io.runner import Session
-from peer.io.stdio import reserve_standard_descriptors
-from peer.io.stream import Stream
 from peer.settings import DEFAULT_NTP, Settings
-from peer.tell import Tellers, log_to_stderr
-
-INTERRUPTED = 130
-"""128 + SIGINT: what a shell reports of an interrupted program."""
+from peer.tell import Tellers
 
 
 def run_pipe(
@@ -44,15 +36,9 @@ def run_pipe(
     Returns:
         The exit code, see :mod:`peer.errors`.
     """
-    reserve_standard_descriptors()
-    log_to_stderr(verbosity)
-    clock = SystemClock()
-    tell = Tellers(clock.now, clock.now())
-    tell.tell_stderr(as_json=as_json)
-    try:
-        if trace_path is not None:
-            tell.tell_file(trace_path)
-        session = Session(
+
+    def session(tell: Tellers, clock: SystemClock) -> Session:
+        return Session(
             settings,
             None if code is None else _parse(code),
             tell,
@@ -61,52 +47,8 @@ def run_pipe(
             clock=clock,
             started_at=tell.started_at,
         )
-        try:
-            exit_code = asyncio.run(_session_and_pipe(session, tell))
-        finally:
-            # The loop's own handlers have gone with it.
-            end_at_once_with(INTERRUPTED)
-    except MidairError as error:
-        tell(Failed(error.verdict, error.what, error.hint, error.exit_code))
-        exit_code = error.exit_code
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        tell(Failed("interrupted", "stopped", "", INTERRUPTED))
-        exit_code = INTERRUPTED
-    finally:
-        tell.close()
-    end_at_once_with(exit_code)
-    ignore_while_exiting()
-    return exit_code
 
-
-async def _session_and_pipe(session: Session, emit: Callable[[TraceEvent], None]) -> int:
-    task = asyncio.current_task()
-    assert task is not None
-    loop = asyncio.get_running_loop()
-    for number in NUMBERS:
-        loop.add_signal_handler(number, task.cancel)
-    won = await session.run()
-    try:
-        emit(won.connected)
-        stream = await Stream.open(won.sock)
-    except BaseException:
-        won.sock.close()
-        await session.goodbye()
-        raise
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(session.goodbye())
-        result = await pipe(stream)
-    return _ended(result, emit)
-
-
-def _ended(result: PipeResult, emit: Callable[[TraceEvent], None]) -> int:
-    emit(Closed(result.sent, result.received, result.reason))
-    if result.reason == DONE:
-        return 0
-    raise BrokenError(
-        f"the connection broke: {result.reason}",
-        "What was sent may not have arrived whole; connect again with a new code",
-    )
+    return run_piped(session, as_json=as_json, trace_path=trace_path, verbosity=verbosity)
 
 
 def _parse(code: str) -> Code:
