@@ -22,7 +22,7 @@ the code is dropped and its pair is spent; the others go on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -200,6 +200,15 @@ class Race:
     def alive(self) -> int:
         """How many connections may still win."""
         return sum(c.state is not State.SPENT for c in self._connections.values())
+
+    @property
+    def unproven(self) -> Mapping[Reason, int]:
+        """What became of the opened connections when time is over, by reason.
+
+        Those that are still open count as not selected: their far ends had time enough to speak.
+        """
+        silent = self.misses.get(Reason.NOT_SELECTED, 0) + self.alive
+        return self.misses | ({Reason.NOT_SELECTED: silent} if silent else {})
 
     def round_trip_ns(self, pair: int) -> int:
         """Return the least round trip that the greetings of a proven pair show.

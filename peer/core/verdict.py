@@ -71,8 +71,8 @@ _SENTENCES: dict[Reason, tuple[str, str]] = {
         "The two peers started too far apart in time: check the clocks, and try again",
     ),
     Reason.NOT_SELECTED: (
-        "a connection opened but broke before both sides had agreed on it",
-        "Try again; if it stays so, something on the way resets new connections",
+        "a connection opened, but the far end broke it or never proved to be your partner",
+        "Try again; if it stays so, something on the way resets new connections, or answers itself",
     ),
     Reason.TIMEOUT: ("your partner's time was over", "Start both sides within the time given"),
     Reason.INTERRUPTED: ("your partner was stopped by its user", "Ask them to start again"),
@@ -119,7 +119,7 @@ def classify_miss(
         refusals: how many were refused, by RST or ICMP.
         unreachable: how many of those by *no route*, *network* or *host unreachable*.
         budget_spent: whether the SYN budget ended the volley.
-        greetings: opened connections that were dropped, by reason.
+        greetings: opened connections that nobody kept, by reason.
         in_use: pairs whose local port another connection had.
         forbidden: pairs that this host itself did not let out.
         clock_unknown: whether this peer's clock may be wrong by as much as the attempt lasts.

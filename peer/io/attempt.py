@@ -242,7 +242,7 @@ class Attempt:
             refusals=rule.refusals,
             unreachable=self._thread.unreachable,
             budget_spent=rule.spent,
-            greetings=race.misses,
+            greetings=race.unproven,
             early=self._fire_error_us() < LATE_US,
             clock_unknown=bound_ns >= rule.deadline - self._thread.instant,
         )

@@ -198,3 +198,19 @@ def test_kept_when_more_happens_changes_nothing() -> None:
     events: list[Event] = [Opened(1, OWN), Broken(0), Received(0, far_hello()), TimerFired()]
     assert [tell(machine, event) for event in events] == [[], [], [], []]
     assert machine.kept == 0
+
+
+def test_unproven_when_a_far_end_says_nothing_counts_it_as_not_selected() -> None:
+    machine = race("initiator")
+    tell(machine, Opened(0, OWN), Opened(1, OWN), Broken(1), Opened(2, OWN))
+
+    assert machine.unproven == {Reason.NOT_SELECTED: 3}
+    assert race("initiator").unproven == {}
+
+
+def test_unproven_when_a_proof_was_wrong_still_says_so() -> None:
+    machine = race("initiator")
+    tell(machine, Opened(0, OWN), Opened(1, OWN), Received(1, far_hello(1)))
+    tell(machine, Received(1, far_proof("initiator", 1, key=b"x" * 32)))
+
+    assert machine.unproven == {Reason.AUTHENTICATION: 1, Reason.NOT_SELECTED: 1}
