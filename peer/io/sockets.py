@@ -15,6 +15,7 @@ import errno
 import secrets
 import socket
 import struct
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,9 @@ from rendezvous.protocol.endpoints import Endpoint, Family
 
 FIRST_PORT = 10_000
 """Random local ports start here: below live too many well-known services."""
+FEWEST_OUTSIDE = 1_000
+"""Ports that must be left outside the kernel's ephemeral range.  Busy servers widen it to nearly
+all ports: then ours are inside, which only a peer that connects to its own host would notice."""
 _RANGE_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _DEFAULT_RANGE = (32_768, 60_999)
 _IP_RECVERR = 11  # linux/in.h; the socket module of Python 3.11 has no name for it
@@ -151,10 +155,15 @@ def ephemeral_range() -> tuple[int, int]:
 
 def _random_port(taken: set[int]) -> int:
     first, last = ephemeral_range()
+    # A socket whose ephemeral port is its destination would meet itself, so ours never are.
+    below = range(FIRST_PORT, max(first, FIRST_PORT))
+    above = range(max(last + 1, FIRST_PORT), 65_536)
+    if len(below) + len(above) < FEWEST_OUTSIDE:
+        below, above = range(FIRST_PORT, 65_536), range(0)
     while True:
-        port = FIRST_PORT + secrets.randbelow(65_536 - FIRST_PORT)
-        # A socket whose ephemeral port is its destination would meet itself, so ours never are.
-        if not first <= port <= last and port not in taken:
+        drawn = secrets.randbelow(len(below) + len(above))
+        port = below[drawn] if drawn < len(below) else above[drawn - len(below)]
+        if port not in taken:
             return port
 
 
@@ -208,6 +217,32 @@ def _claim_index(
             f"Choose another with --local-port; see who has it: ss -tanp sport = :{first + index}",
         )
     raise PortInUseError("no free local port was found", "Close some of this host's connections")
+
+
+def claim_numbers(families: Sequence[Family], numbers: Sequence[int]) -> list[LocalPort]:
+    """Claim ports whose numbers are given; those that a program has are left out.
+
+    Args:
+        families: 4, 6 or both.
+        numbers: of the ports; their places here are the claims' indices.
+
+    Returns:
+        Claims ordered by family, then index; perhaps none.
+    """
+    claimed: list[LocalPort] = []
+    try:
+        for family in families:
+            for index, number in enumerate(numbers):
+                try:
+                    claimed.append(_claim(index, family, number))
+                except OSError as error:
+                    if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                        raise
+    except BaseException:
+        for port in claimed:
+            port.close()
+        raise
+    return claimed
 
 
 def endpoint_of(sock: socket.socket) -> Endpoint:
