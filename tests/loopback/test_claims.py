@@ -15,7 +15,7 @@ from tests.loopback.ports import free_ports
 
 def released(claims: Iterable[LocalPort]) -> list[tuple[int, int, int]]:
     """Give claims back; returns family, index and number of each."""
-    found = []
+    found: list[tuple[int, int, int]] = []
     for claim in claims:
         found.append((claim.family, claim.index, claim.port))
         claim.close()
