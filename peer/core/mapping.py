@@ -113,3 +113,19 @@ def enough(observations: Sequence[Observation], reflectors: int) -> bool:
         if seen.token is not None:
             seen_by[seen.local.family, seen.port_index].add(seen.reflector)
     return any(len(found) >= min(2, reflectors) for found in seen_by.values())
+
+
+def own_endpoints(
+    observations: Iterable[Observation], candidates: Iterable[Candidate]
+) -> frozenset[Endpoint]:
+    """Collect where this peer itself is: no partner is there.
+
+    Args:
+        observations: answers of reflectors.
+        candidates: as reported, host candidates among them.
+
+    Returns:
+        Endpoints of this host and of the NAT in front of it.
+    """
+    told = {Endpoint.parse(candidate.endpoint) for candidate in candidates}
+    return frozenset(told | {seen.mapped for seen in observations})

@@ -17,7 +17,9 @@ the tie-breaks in the two nonces; see :func:`peer.core.proof.role_of`.  They com
 out the same on every connection between the same two ends.
 
 A connection whose far end speaks garbage, breaks, or cannot prove that it knows
-the code is dropped and its pair is spent; the others go on.
+the code is dropped and its pair is spent; the others go on.  A wrong proof is most
+likely a wrong code, and then all pairs are in vain: the others have as long as an
+answer may take, two round trips and a second, to show that it was somebody else's.
 """
 
 from __future__ import annotations
@@ -160,6 +162,7 @@ class Race:
     Attributes:
         kept: the winner's pair, once there is one.
         misses: how often a connection was dropped, by reason.
+        gives_up_at: set by the first wrong proof: who has proven nothing by then is not waited for.
     """
 
     role: Role | None
@@ -169,6 +172,7 @@ class Race:
     key: bytes
     kept: int | None = None
     misses: dict[Reason, int] = field(default_factory=dict)
+    gives_up_at: MonoNs | None = None
     _connections: dict[int, _Connection] = field(default_factory=dict)
     _selecting: int | None = None
 
@@ -272,6 +276,8 @@ class Race:
     def _hello(self, pair: int, connection: _Connection, hello: Hello) -> list[Command] | None:
         if hello.version != PROTOCOL_VERSION or hello.place != self._place(pair):
             return None
+        if hello.nonce == connection.nonce:
+            return None  # our own words: an echo, or this very peer behind a NAT that hairpins
         role = connection.role or proof.role_of(connection.nonce, hello.nonce)
         if role is None:
             return None
@@ -284,11 +290,13 @@ class Race:
     ) -> list[Command] | None:
         place = self._place(pair)
         nonces = (connection.nonce, connection.far_nonce)
-        if not proof.holds(text, self.key, self.role_of(pair), place, *nonces):
-            return None
         # From our hello to the far proof is at least one round trip.
         connection.round_trip_ns = now - connection.opened_at
-        return []
+        if proof.holds(text, self.key, self.role_of(pair), place, *nonces):
+            return []
+        if self.gives_up_at is None:
+            self.gives_up_at = MonoNs(now + _patience_ns(connection))
+        return None
 
     def _select_next(self, now: MonoNs) -> list[Command]:
         if self._selecting is not None or self.kept is not None:
@@ -297,8 +305,7 @@ class Race:
             if connection.state is State.PROVEN and connection.role == "initiator":
                 connection.state, connection.selected_at = State.SELECTING, now
                 self._selecting = pair
-                wait_ns = 2 * connection.round_trip_ns + SELECT_GRACE_NS
-                return [TellFacts(pair, Select), SetTimer(MonoNs(now + wait_ns))]
+                return [TellFacts(pair, Select), SetTimer(MonoNs(now + _patience_ns(connection)))]
         return []
 
     def _spend(self, pair: int, reason: Reason, now: MonoNs) -> list[Command]:
@@ -310,3 +317,7 @@ class Race:
         if self._selecting == pair:
             self._selecting = None
         return [Drop(pair, reason), *self._select_next(now)]
+
+
+def _patience_ns(connection: _Connection) -> int:
+    return 2 * connection.round_trip_ns + SELECT_GRACE_NS

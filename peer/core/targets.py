@@ -5,7 +5,7 @@ A rendezvous that lies must not turn its peers into a SYN cannon.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from ipaddress import IPv4Network, IPv6Network
 
 from rendezvous.protocol.endpoints import Endpoint, is_private, is_unusable
@@ -19,6 +19,7 @@ def refusal(
     own_networks: Sequence[IPv4Network | IPv6Network],
     *,
     on_one_host: bool,
+    own: Collection[Endpoint] = (),
 ) -> str | None:
     """Say why a target is not fired at.
 
@@ -26,11 +27,14 @@ def refusal(
         target: the remote endpoint of an appointed pair.
         own_networks: the networks this host is directly on.
         on_one_host: the rendezvous itself is on loopback: everything happens on this host.
+        own: this peer's endpoints, as it knows them and as it is seen from outside.
 
     Returns:
         The reason in words, or None when the target is acceptable.
     """
     ip = target.ip
+    if target in own:
+        return "that is this peer itself"
     if target.port < LOWEST_PORT:
         return f"port {target.port} is below {LOWEST_PORT}"
     if is_unusable(target.address):

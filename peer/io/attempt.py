@@ -13,23 +13,25 @@ from dataclasses import dataclass, field
 from peer.core.clockmap import ClockMap, OffsetEstimate
 from peer.core.greeting import Facts
 from peer.core.race import Race
-from peer.core.targets import refusal
 from peer.core.times import MonoNs, UtcNs
 from peer.core.trace import Appointed, Connected, ShotFired, TraceEvent, VolleyDone
 from peer.core.verdict import classify_miss
 from peer.core.volley import ATTEMPT_CEILING_NS, SYN_CEILING, VolleyRule
 from peer.errors import RefusedError
+from peer.io.aim import aim
 from peer.io.clock import Clock
 from peer.io.fire import Barrel, VolleyThread
 from peer.io.greet import Racer, Winner
 from peer.io.ground import Ground
-from peer.io.hosts import own_networks
 from peer.io.quiet import quiet
-from peer.io.sockets import LocalPort, endpoint_of
+from peer.io.sockets import endpoint_of
 from rendezvous.protocol.endpoints import Endpoint
-from rendezvous.protocol.messages import Appointment, AttemptResult, Role
+from rendezvous.protocol.messages import Appointment, AttemptResult, Reason, Role
+from rendezvous.protocol.planner import MAX_LEAD_US
 from rendezvous.protocol.times import NS_PER_MS, NS_PER_S, bound_us_from_ns, ns_from_us, us_from_ns
 
+MAX_LEAD_NS = ns_from_us(2 * MAX_LEAD_US)
+"""How far ahead an instant may be: the planner's most, and as much for clocks known badly."""
 RACE_GRACE_NS = 2 * NS_PER_S
 """After the deadline, for connections that opened late: 2 round trips and a second, twice."""
 IN_USE = (errno.EADDRNOTAVAIL, errno.EADDRINUSE)
@@ -57,6 +59,7 @@ class Attempt:
         tie_break: what decides the roles, where nobody has appointed them; see
             :func:`peer.core.proof.role_of`.  Then the appointment's role means nothing.
         own_choice: the targets are named by this peer's user, not by a server.
+        own: where this peer itself is.
     """
 
     appointment: Appointment
@@ -72,6 +75,7 @@ class Attempt:
     received_at: MonoNs
     tie_break: bytes = b""
     own_choice: bool = False
+    own: frozenset[Endpoint] = frozenset()
     _offset: OffsetEstimate = field(init=False)
     _thread: VolleyThread = field(init=False)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -93,7 +97,14 @@ class Attempt:
             UtcNs(ns_from_us(self.appointment.instant_us) + self.skew_ns), self._offset
         )
         deadline = self.clockmap.mono(UtcNs(ns_from_us(self.appointment.deadline_us)), self._offset)
-        barrels = self._barrels()
+        self._check_instant(instant)
+        barrels = aim(
+            self.appointment.pairs,
+            self.learned.ports,
+            on_one_host=self.on_one_host,
+            own=self.own,
+            own_choice=self.own_choice,
+        )
         self._trace_appointment(barrels, instant)
         rule = VolleyRule(
             budget=min(SYN_CEILING, self.appointment.syn_budget),
@@ -109,10 +120,18 @@ class Attempt:
             finally:
                 racer.close()
                 self._thread.stop()
-        self._trace_shots()
+                self._trace_shots()
         if winner is None:
             return self._miss(race)
         return self._won(winner, race)
+
+    def _check_instant(self, instant: MonoNs) -> None:
+        lead_ns = instant - self.skew_ns - self.received_at
+        if lead_ns > MAX_LEAD_NS and not self.own_choice:
+            raise RefusedError(
+                f"the rendezvous appointed an instant {lead_ns // NS_PER_S} s away",
+                "Is its clock, or this host's, being changed? Try again",
+            )
 
     @property
     def _role(self) -> Role | None:
@@ -136,38 +155,16 @@ class Attempt:
 
         return VolleyThread(barrels, instant, rule, on_open=opened, on_end=ended)
 
-    def _barrels(self) -> list[Barrel]:
-        claims = {(port.family, port.index): port for port in self.learned.ports}
-        networks = own_networks()
-        barrels = []
-        refused = []
-        for pair in self.appointment.pairs:
-            remote = Endpoint.parse(pair.remote)
-            # A socket fires once an attempt, whatever the rendezvous says.
-            claim: LocalPort | None = claims.pop((pair.family, pair.port_index), None)
-            why = (
-                None if self.own_choice else refusal(remote, networks, on_one_host=self.on_one_host)
-            )
-            if claim is None or remote.family != pair.family:
-                why = f"pair {pair.pair} is none of this peer's ports"
-            if why is not None:
-                refused.append(f"{remote}: {why}")
-            elif claim is not None:
-                barrels.append(Barrel(pair.pair, claim.volley, remote))
-        if not barrels:
-            raise RefusedError(
-                f"the rendezvous appointed only targets that this peer refuses ({refused[0]})",
-                "Is it the rendezvous that both sides mean?",
-            )
-        return barrels
-
     async def _race(self, racer: Racer, deadline: MonoNs) -> Winner | None:
-        """Wait for a winner until the deadline, or until nothing can win any more."""
+        """Wait for a winner until the deadline, or until nobody can win, or is likely to."""
+        latest = deadline + RACE_GRACE_NS
         with suppress(TimeoutError):
-            async with asyncio.timeout_at((deadline + RACE_GRACE_NS) / NS_PER_S):
+            async with asyncio.timeout_at(latest / NS_PER_S) as limit:
                 while racer.winner is None and not self._hopeless(racer):
                     await self._news.wait()
                     self._news.clear()
+                    if racer.race.gives_up_at is not None:
+                        limit.reschedule(min(latest, racer.race.gives_up_at) / NS_PER_S)
         return racer.winner
 
     def _hopeless(self, racer: Racer) -> bool:
@@ -235,6 +232,9 @@ class Attempt:
         rule = self._thread.rule
         bound_ns = self._offset.bound_at(self.clock.now())
         fatal = Counter(barrel.fatal for barrel in self._thread.barrels if barrel.fatal)
+        greetings = Counter(race.unproven)
+        if fatal[errno.ELOOP]:
+            greetings[Reason.NOT_SELECTED] += fatal[errno.ELOOP]
         reason = classify_miss(
             shots=rule.shots,
             in_use=sum(fatal[number] for number in IN_USE),
@@ -242,7 +242,7 @@ class Attempt:
             refusals=rule.refusals,
             unreachable=self._thread.unreachable,
             budget_spent=rule.spent,
-            greetings=race.unproven,
+            greetings=greetings,
             early=self._fire_error_us() < LATE_US,
             clock_unknown=bound_ns >= rule.deadline - self._thread.instant,
         )

@@ -214,6 +214,7 @@ class VolleyThread:
         # A socket whose own port is its destination meets itself; nobody else is there.
         if barrel.sock.getsockname()[:2] == barrel.address:
             barrel.fatal = errno.ELOOP
+            barrel.sock.close()
             return
         self.on_open(barrel, self.rule.shots_of[barrel.pair])
 

@@ -12,6 +12,7 @@ from peer.core import agent as machine
 from peer.core.agent import Agent
 from peer.core.clockmap import ClockMap
 from peer.core.code import SECRET_BYTES, Code
+from peer.core.mapping import own_endpoints
 from peer.core.proof import PURPOSE
 from peer.core.times import MonoNs
 from peer.core.trace import Missed, Paired, TraceEvent, Waiting
@@ -259,6 +260,7 @@ class Session:
             emit=self.emit,
             started_at=self.started_at,
             received_at=self._received_at,
+            own=own_endpoints(self._learned.observations, self._learned.mapping.candidates),
         )
         outcome = await attempt.keep()
         if isinstance(outcome, AttemptResult):

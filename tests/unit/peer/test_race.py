@@ -148,14 +148,39 @@ def test_hello_when_of_another_connection_is_a_stranger(hello: Hello) -> None:
     assert tell(machine, Received(0, hello)) == [Drop(0, Reason.NOT_SELECTED)]
 
 
-def test_echo_when_somebody_sends_our_own_words_back_proves_nothing() -> None:
+def test_echo_when_somebody_sends_our_own_words_back_is_a_stranger() -> None:
     machine = race("initiator")
     own_hello = tell(machine, Opened(0, OWN))[0]
     assert isinstance(own_hello, Send)
-    own_proof = tell(machine, Received(0, own_hello.message))[0]
+
+    # Not a wrong code: an echo service, or this very peer, guesses nothing.
+    assert tell(machine, Received(0, own_hello.message)) == [Drop(0, Reason.NOT_SELECTED)]
+
+
+def test_proof_when_it_is_our_own_proves_nothing() -> None:
+    machine = race("initiator")
+    tell(machine, Opened(0, OWN))
+    own_proof = tell(machine, Received(0, far_hello()))[0]
     assert isinstance(own_proof, Send)
 
     assert tell(machine, Received(0, own_proof.message)) == [Drop(0, Reason.AUTHENTICATION)]
+
+
+def test_proof_when_wrong_leaves_the_others_the_time_of_an_answer() -> None:
+    machine = race("responder")
+    for pair in (0, 1, 2):
+        tell(machine, Opened(pair, OWN), Received(pair, far_hello(pair)))
+    assert machine.gives_up_at is None
+
+    wrong = far_proof("responder", key=b"x" * 32)
+    tell(machine, Received(0, wrong), at=40 * MS)
+    assert machine.gives_up_at == 40 * MS + 2 * 40 * MS + SELECT_GRACE_NS
+    # The next wrong one gives nobody more time.
+    tell(machine, Received(1, wrong), at=90 * MS)
+    assert machine.gives_up_at == 120 * MS + SELECT_GRACE_NS
+
+    tell(machine, Received(2, far_proof("responder", 2)), at=100 * MS)
+    assert tell(machine, Received(2, Select(FACTS)))[-1] == Keep(2, FACTS)
 
 
 @pytest.mark.parametrize(

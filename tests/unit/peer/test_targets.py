@@ -68,3 +68,11 @@ def test_refusal_when_link_local_holds_on_that_link_too() -> None:
 
     for target in ("169.254.169.254:8080", "[fe80::1]:30000"):
         assert refusal(Endpoint.parse(target), own, on_one_host=True) is not None
+
+
+def test_refusal_when_it_is_this_peer_itself_says_so() -> None:
+    own = [Endpoint.parse("198.51.100.2:30000"), Endpoint.parse("127.0.0.1:30000")]
+
+    assert refusal(own[1], OWN, on_one_host=True, own=own) == "that is this peer itself"
+    # The other port of the same NAT is perhaps the partner's.
+    assert refusal(Endpoint.parse("198.51.100.2:30001"), OWN, on_one_host=False, own=own) is None
