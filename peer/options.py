@@ -1,0 +1,130 @@
+"""The options that several commands have, and how their values are read.
+
+Loaded for every ``--help``: nothing but click and the settings is imported here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from peer.settings import DEFAULT_NTP, PAIR_PORTS, timeout_ns
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+INTERRUPTED = 130
+"""128 + SIGINT, also while the rest is still being loaded."""
+NS_PER_MS = 1_000_000
+
+
+def _timeout_ns(_: click.Context, option: click.Parameter, value: float | None) -> int | None:
+    try:
+        return None if value is None else timeout_ns(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=option) from None
+
+
+def timeout_option(text: str) -> Callable[[Command], Command]:
+    """Make the option ``--timeout``.
+
+    Args:
+        text: its help, since commands count from different things.
+    """
+    return click.option("--timeout", type=float, callback=_timeout_ns, metavar="SECONDS", help=text)
+
+
+OPTIONS: dict[str, Callable[[Command], Command]] = {
+    "rendezvous": click.option(
+        "--rendezvous",
+        envvar="MIDAIR_RENDEZVOUS",
+        metavar="URL",
+        help="The rendezvous where both peers meet.  [env: MIDAIR_RENDEZVOUS]",
+    ),
+    "ntp": click.option(
+        "--ntp",
+        multiple=True,
+        envvar="MIDAIR_NTP",
+        metavar="HOST[:PORT]",
+        help=f"NTP server; may be given several times.  [env: MIDAIR_NTP; default: "
+        f"{DEFAULT_NTP[0]} and {len(DEFAULT_NTP) - 1} more]",
+    ),
+    "local-port": click.option(
+        "--local-port",
+        type=click.IntRange(1024, 65_536 - PAIR_PORTS),
+        metavar="N",
+        help=f"Use local ports N to N+{PAIR_PORTS - 1}.  [default: random ones]",
+    ),
+    "timeout": timeout_option(
+        "Wait so long for the partner, and then so long to connect.  [default: no limit, then 30]"
+    ),
+    "json": click.option("--json", "as_json", is_flag=True, help="Report as JSON lines on stderr."),
+    "trace": click.option(
+        "--trace",
+        metavar="FILE",
+        help="Write every event to FILE, as JSON lines. The code stands in it: a new file is "
+        "readable by you only.",
+    ),
+    "verbose": click.option(
+        "-v", "--verbose", count=True, help="Log every event; twice: HTTP, too."
+    ),
+    "version": click.version_option(package_name="midair", prog_name="midair"),
+}
+
+
+def with_options(*names: str) -> Callable[[Command], Command]:
+    """Make a decorator that adds options to a command, in this order.
+
+    Args:
+        names: keys of :data:`OPTIONS`.
+    """
+
+    def decorate(command: Command) -> Command:
+        for name in reversed(names):
+            command = OPTIONS[name](command)
+        return command
+
+    return decorate
+
+
+def read_line(path: str, what: str) -> str:
+    """Read a line that must not stand on the command line; exits where it cannot be.
+
+    Args:
+        path: of a file; ``-``: standard input, of which nothing else is read.
+        what: the line's name, for people.
+
+    Returns:
+        The line.
+    """
+    try:
+        if path != "-":
+            with open(path, encoding="utf-8") as file:
+                return file.readline()
+        # Byte by byte, since what follows the line is the user's data.
+        line = b""
+        while (byte := os.read(0, 1)) not in (b"", b"\n"):
+            line += byte
+        return line.decode("utf-8", "replace")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"The {what} cannot be read from {path}: {error}") from None
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def hook_ns(name: str) -> int:
+    """Read an experiment's variable; exits where it is no number.
+
+    Args:
+        name: of a variable in milliseconds.
+
+    Returns:
+        Nanoseconds; 0 when it is not set.
+    """
+    text = os.environ.get(name, "0")
+    try:
+        return int(float(text) * NS_PER_MS)
+    except (ValueError, OverflowError):
+        raise click.UsageError(f"{name}={text} is not a number of milliseconds") from None
