@@ -21,8 +21,3 @@ def options(**changes: Any) -> LabOptions:
         "clock_b_s": CLOCK_B_S,
     }
     return LabOptions(**{**values, **changes})
-
-
-def since_report_ms(rtt_ms: float) -> float:
-    """Return what is wanted from the second report to connected and proven, at most."""
-    return 350 + 3 * rtt_ms

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 TITLE = "Success and time to connect against delay"
 _COLOURS = (BLUE, AMBER, TEAL)
-_APART, _WIDTH = 0.32, 0.2
+_APART, _WIDTH = 0.4, 0.2
 """How far apart the series of one delay are, and how wide each one is; delays are 1 apart."""
 _BAR: dict[str, Any] = {"color": INK, "linewidth": 0, **BAR}
+_PATCH: dict[str, Any] = {"marker": "s", "markersize": 9, "linewidth": 0}
 _EXPECTED: dict[str, Any] = {"marker": "_", "markersize": 18, "markeredgewidth": 1.5}
 _EXPECTED |= {"color": MUTED, "linewidth": 0}
 _CONNECTED: dict[str, Any] = {"marker": "s", "markersize": 9, "linewidth": 0}
@@ -64,7 +65,7 @@ def _frame(shares: Axes, times: Axes, delays: Sequence[float]) -> None:
     times.set_xlabel("delay one way, D, in ms")
     for place, delay in enumerate(delays):
         allowed = physics.later_open_ms(delay)
-        times.plot([place - 0.4, place + 0.4], [allowed, allowed], zorder=1, **DASHED)
+        times.plot([place - 0.42, place + 0.42], [allowed, allowed], zorder=1, **DASHED)
     times.legend(handles=_time_keys(), loc="lower right")
     for axes in (shares, times):
         axes.grid(axis="x", visible=False)
@@ -85,12 +86,12 @@ def _times(axes: Axes, cell: Cell, at: float, colour: str) -> None:
         step = _WIDTH / max(1, len(values) - 1)
         places = [at - _WIDTH / 2 + step * n for n in range(len(values))]
         dots(axes, places, values, edge=colour, face=face)
-        whisker(axes, at + side * 0.65 * _WIDTH, values)
+        whisker(axes, at + side * 0.75 * _WIDTH, values)
 
 
 def _loss_keys(found: Sequence[float]) -> list[Line2D]:
     return [
-        key(f"{loss:g} % of packets lost", color=_COLOURS[number], linewidth=5)
+        key(f"{loss:g} % of packets lost", color=_COLOURS[number], **_PATCH)
         for number, loss in enumerate(found)
     ]
 

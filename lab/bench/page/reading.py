@@ -82,11 +82,11 @@ at any skew; beyond D it needs the third packet of the later peer, and both are 
         picture="delay",
         text="""\
 The clocks' errors do not shrink with the distance. At 1 ms the two first SYNs may leave further
-apart than the path is long; then the first shot cannot succeed, and the share of sessions whose
-SYNs truly left less than D apart (grey in the picture, from the captures) is what to compare with.
-Loss hits the SYNs, the greeting and the requests to the rendezvous alike; TCP repeats a lost SYN
-after a second, which is why some sessions of the lossy series lie a second higher. Four pairs
-of ports make it rare that the volley itself has to wait.""",
+apart than the path is long: then the early one is refused, and the first shot can only succeed
+where it was lost before that. The share of sessions whose SYNs truly left less than D apart (grey
+in the picture, from the captures) is what to compare with. Loss hits the SYNs, the greeting and
+the requests to the rendezvous alike. TCP repeats a lost SYN after a second, but only if all four
+pairs lose theirs does a volley wait for that.""",
     ),
     "clock": Reading(
         title="Clocks",
