@@ -101,11 +101,15 @@ def stall(exchange: Exchange) -> None:
     exchange.until_gone()
 
 
-def late(exchange: Exchange) -> None:
-    """Deliver the answer a good second later, after every instant that it may name."""
-    answer = exchange.ask()
-    time.sleep(1.2)
-    exchange.deliver(answer)
+def late(seconds: float) -> Fault:
+    """Return a fault that keeps the answer for so long."""
+
+    def deliver_late(exchange: Exchange) -> None:
+        answer = exchange.ask()
+        time.sleep(seconds)
+        exchange.deliver(answer)
+
+    return deliver_late
 
 
 def in_pieces(exchange: Exchange) -> None:

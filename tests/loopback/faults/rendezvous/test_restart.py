@@ -68,15 +68,14 @@ def test_appointment_when_nobody_got_it_before_a_restart_is_made_again(
         both_end_well(one, other)
 
 
-@pytest.mark.parametrize("number", [STOPPED, KILLED])
 def test_appointment_when_only_one_got_it_before_a_restart_is_missed_and_another_is_made(
-    server: Server, between: Relay, number: signal.Signals
+    server: Server, between: Relay
 ) -> None:
     lost = Hold(answered=True)
     between.does(Kind.REPORT, lost)
     with pair(between.url) as (one, other):
         lost.wait()
-        server.restart(number)
+        server.restart(KILLED)
         lost.release()
         both_end_well(one, other)
         # One fired alone; the other one learned that there had been an attempt at all.
