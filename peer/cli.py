@@ -11,8 +11,18 @@ from typing import Any
 
 import click
 
-from peer.options import INTERRUPTED, OPTIONS, Command, hook_ns, read_line, with_options
-from peer.settings import DEFAULT_NTP, Settings, TestHooks, check_ntp
+from peer.meet_options import MEET_TIMEOUT_S, meet_settings
+from peer.options import (
+    INTERRUPTED,
+    OPTIONS,
+    Command,
+    hooks_of_environment,
+    ntp_servers,
+    read_line,
+    timeout_option,
+    with_options,
+)
+from peer.settings import Settings
 
 _common = with_options(*OPTIONS)
 """Of the commands that use a rendezvous to connect."""
@@ -71,6 +81,67 @@ def connect(code: str | None, code_file: str | None, **options: Any) -> None:
     _run(code, options, listens=False)
 
 
+def _new_secret(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        import secrets
+
+        from peer.core.secret import SECRET_BYTES, Secret
+
+        click.echo(str(Secret(secrets.token_bytes(SECRET_BYTES))))
+        context.exit()
+
+
+@main.command()
+@click.argument("host", required=False)
+@click.option("--at", metavar="TIME|next", help="When: 2026-11-20T22:14:30+08:00, or next minute.")
+@click.option(
+    "--port",
+    type=click.IntRange(1024, 65_535),
+    metavar="N",
+    help="The port of both sides, with --at. By a secret, ports are derived.",
+)
+@click.option(
+    "--remote-port",
+    type=click.IntRange(1024, 65_535),
+    metavar="N",
+    help="The other side's port, if it is another one.",
+)
+@click.option("--secret-file", metavar="FILE|-", help="Read the secret; else from MIDAIR_SECRET.")
+@click.option(
+    "--new-secret",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_new_secret,
+    help="Print a secret for both sides, and exit.",
+)
+@with_options("ntp")
+@timeout_option(f"Give up after so long.  [default: {MEET_TIMEOUT_S} by a secret, none with --at]")
+@with_options("json", "trace", "verbose", "version")
+def meet(host: str | None, **options: Any) -> None:
+    """Meet HOST at an agreed time, without any server.
+
+    Both sides name each other's public address. Either they agree a time and a port
+    (--at, --port), or they have a secret, which gives both by itself: MIDAIR_SECRET,
+    --secret-file, or asked for. It needs NTP, and NATs that keep ports: see `midair doctor`.
+    """
+    if not host:
+        raise click.UsageError("No host given. Name the public address of the other side.")
+    settings = meet_settings(host, options)
+    try:
+        from peer.apps.meet import run_meet
+
+        exit_code = run_meet(
+            settings,
+            as_json=options["as_json"],
+            trace_path=options["trace"],
+            verbosity=options["verbose"],
+        )
+    except KeyboardInterrupt:
+        exit_code = INTERRUPTED
+    sys.exit(exit_code)
+
+
 def _run(code: str | None, options: dict[str, Any], *, listens: bool) -> None:
     settings = _settings(options)
     try:
@@ -96,16 +167,10 @@ def _settings(options: dict[str, Any]) -> Settings:
             "`midair-rendezvous`, then give its URL with --rendezvous or MIDAIR_RENDEZVOUS, "
             "for example --rendezvous http://example.net:8080"
         )
-    try:
-        check_ntp(options["ntp"])
-    except ValueError as error:
-        raise click.UsageError(f"--ntp: {error}") from None
     return Settings(
         rendezvous=options["rendezvous"],
-        ntp=tuple(options["ntp"]) or DEFAULT_NTP,
+        ntp=ntp_servers(options),
         local_port=options["local_port"],
         timeout_ns=options["timeout"],
-        hooks=TestHooks(
-            skew_ns=hook_ns("MIDAIR_TEST_SKEW_MS"), lead_ns=hook_ns("MIDAIR_TEST_LEAD_MS")
-        ),
+        hooks=hooks_of_environment(),
     )

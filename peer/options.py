@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
 
-from peer.settings import DEFAULT_NTP, PAIR_PORTS, timeout_ns
+from peer.settings import DEFAULT_NTP, PAIR_PORTS, TestHooks, check_ntp, timeout_ns
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 INTERRUPTED = 130
@@ -64,7 +64,7 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
     "trace": click.option(
         "--trace",
         metavar="FILE",
-        help="Write every event to FILE, as JSON lines. The code stands in it: a new file is "
+        help="Write every event to FILE, as JSON lines. A code stands in it: a new file is "
         "readable by you only.",
     ),
     "verbose": click.option(
@@ -114,15 +114,30 @@ def read_line(path: str, what: str) -> str:
         sys.exit(INTERRUPTED)
 
 
-def hook_ns(name: str) -> int:
-    """Read an experiment's variable; exits where it is no number.
+def ntp_servers(options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the NTP servers that a command was given; exits where one is none.
 
     Args:
-        name: of a variable in milliseconds.
+        options: of the command.
 
     Returns:
-        Nanoseconds; 0 when it is not set.
+        ``HOST[:PORT]`` of each; the default ones where none was named.
     """
+    try:
+        check_ntp(options["ntp"])
+    except ValueError as error:
+        raise click.UsageError(f"--ntp: {error}") from None
+    return tuple(options["ntp"]) or DEFAULT_NTP
+
+
+def hooks_of_environment() -> TestHooks:
+    """Return what the variables for experiments say; exits where one is no number."""
+    return TestHooks(
+        skew_ns=_hook_ns("MIDAIR_TEST_SKEW_MS"), lead_ns=_hook_ns("MIDAIR_TEST_LEAD_MS")
+    )
+
+
+def _hook_ns(name: str) -> int:
     text = os.environ.get(name, "0")
     try:
         return int(float(text) * NS_PER_MS)

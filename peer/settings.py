@@ -80,3 +80,27 @@ class Settings:
     """Most that waiting for the partner may take, and again that connecting may take; None: no
     limit while waiting, :data:`CONNECT_TIMEOUT_NS` from the partner's arrival on."""
     hooks: TestHooks = field(default_factory=TestHooks)
+
+
+@dataclass(frozen=True, slots=True)
+class MeetSettings:
+    """The settings of one peer that meets its partner without a rendezvous."""
+
+    host: str
+    """The partner: a name or an address."""
+    secret: bytes
+    """What both sides have, see :mod:`peer.core.secret`; empty: nothing."""
+    at_us: int | None = None
+    """UTC; None: see ``at_next``."""
+    at_next: bool = False
+    """At the next full minute. Neither: whenever the secret says."""
+    zone_s: int = 0
+    """Seconds east of UTC, for instants that are shown."""
+    port: int = 0
+    """The local port of a meeting by time; 0: of one by secret."""
+    remote_port: int = 0
+    """The partner's, likewise."""
+    ntp: tuple[str, ...] = DEFAULT_NTP
+    timeout_ns: int | None = None
+    """Most that all of it may take; None: no limit."""
+    hooks: TestHooks = field(default_factory=TestHooks)

@@ -24,7 +24,7 @@ from peer.io.ntp_query import NtpQuery, patience_ns
 from peer.io.resolve import Target, resolve
 from peer.settings import NTP_PORT
 from rendezvous.protocol.endpoints import split_host_port
-from rendezvous.protocol.times import NS_PER_S
+from rendezvous.protocol.times import NS_PER_S, bound_us_from_ns, us_from_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,24 @@ class NtpReading:
     """Those that answered and are not believed."""
     failures: Mapping[str, str]
     """Those without a usable answer, and why, in words."""
+
+    def described(self, now: MonoNs) -> dict[str, object] | None:
+        """Say it as the event ``clock`` does.
+
+        Args:
+            now: the bound is as of then.
+
+        Returns:
+            Offset, bound, who was believed and who was not; None without an estimate.
+        """
+        if self.estimate is None:
+            return None
+        return {
+            "offset_us": us_from_ns(self.estimate.offset_ns),
+            "bound_us": bound_us_from_ns(self.estimate.bound_at(now)),
+            "servers": list(self.survivors),
+            "falsetickers": list(self.falsetickers),
+        }
 
 
 async def measure_ntp(

@@ -61,7 +61,7 @@ def chronyd(
     shutil.copy(program, copy)
     # -x: never set the host's clock; -U: also as an ordinary user; -u: stay who we are.
     command = [str(copy), "-x", "-U", "-u", getpass.getuser(), "-d", "-f", str(config)]
-    env = dict(os.environ) | (_faked(wrong_by) if wrong_by else {})
+    env = dict(os.environ) | (faked(wrong_by) if wrong_by else {})
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(command, env=env, stdout=log, stderr=log)
     try:
@@ -72,7 +72,8 @@ def chronyd(
         server.wait()
 
 
-def _faked(wrong_by: str) -> dict[str, str]:
+def faked(wrong_by: str) -> dict[str, str]:
+    """Return the variables that make a program's wall clock wrong by so much: ``+3.7s``."""
     libraries = glob("/usr/lib/*/faketime/libfaketime.so.1")
     assert libraries, "faketime is not installed: make test does it"
     return {"LD_PRELOAD": libraries[0], "FAKETIME": wrong_by}
