@@ -11,6 +11,8 @@ from tests.loopback.programs import rendezvous
 
 @pytest.fixture(scope="package")
 def url() -> Iterator[str]:
-    """Run a rendezvous that is in order."""
-    with rendezvous() as where:
-        yield where
+    """Run a rendezvous that is in order, and lets many sessions come from one address."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIDAIR_RENDEZVOUS_REFLECTOR_PER_CLIENT", "1000")
+        with rendezvous() as where:
+            yield where

@@ -95,7 +95,6 @@ class Partner:
 
     url: str
     manners: dict[int, Manner]
-    ntp: tuple[str, ...] = ()
     code: Code | None = None
     role: Role = "responder"
     lines: list[Line] = field(default_factory=list)
@@ -129,7 +128,7 @@ class Partner:
     async def learn(self) -> Report:
         """Learn, on fresh ports that stay this partner's."""
         clock = SystemClock()
-        settings = Settings(self.url, ntp=self.ntp)
+        settings = Settings(self.url, ntp=())
         self.learned.append(await learn(settings, self.signaling, clock, read_clockmap(clock)))
         return self.learned[-1].report
 
@@ -174,11 +173,9 @@ class Partner:
 
 
 @asynccontextmanager
-async def partner(
-    url: str, manners: dict[int, Manner] | None = None, *, ntp: tuple[str, ...] = ()
-) -> AsyncIterator[Partner]:
+async def partner(url: str, manners: dict[int, Manner] | None = None) -> AsyncIterator[Partner]:
     """Make a partner, and close everything of it at the end."""
-    made = Partner(url, manners or {}, ntp)
+    made = Partner(url, manners or {})
     try:
         yield made
     finally:

@@ -22,7 +22,7 @@ NOTHING_MORE = (
     "no path: your partner came, and then nothing more was heard of it",
 )
 NO_CONNECTION = ("timeout", "no path: no connection within the time given")
-LIMIT = ("--timeout", "2")
+LIMIT = ("--timeout", "1.5")
 BUSY = b"x" * 65536
 
 
@@ -81,7 +81,7 @@ async def test_connector_when_killed_while_learning_is_given_up(url: str, stage:
 async def test_connector_when_killed_after_its_report_has_none_any_more(
     url: str, slow_ntp: str
 ) -> None:
-    listen = ("--json", *LIMIT, "--ntp", slow_ntp)
+    listen = ("--json", "--timeout", "2.5", "--ntp", slow_ntp)
     with pair(url, listen=listen, connect=("-vv",)) as (one, dead):
         # The survivor must be the one who reports later, however busy this machine is.
         await event(one, "paired")
