@@ -11,10 +11,12 @@ from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Request, Response
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from rendezvous.allowance import client_key
 from rendezvous.clock import Clock
+from rendezvous.links import linked
 from rendezvous.middleware import Arrival, received_us
 from rendezvous.parking import Parking, going_away
 from rendezvous.problems import documented, install, refuse, require_version
@@ -43,8 +45,10 @@ from rendezvous.store import Credentials, Partner, Place, Store
 from rendezvous.timekeeping import TimeReply
 from rendezvous.version import VERSION
 
-_EVERY = (Word.MALFORMED, Word.VERSION, Word.INTERNAL)
-_SEATED = (*_EVERY, Word.FORBIDDEN, Word.CLOSED, Word.TOO_MANY, Word.FULL)
+_ANY = (Word.TOO_MANY, Word.FULL, Word.INTERNAL)
+"""Of every request: the first two on a connection too many."""
+_EVERY = (*_ANY, Word.MALFORMED, Word.VERSION)
+_SEATED = (*_EVERY, Word.FORBIDDEN, Word.CLOSED)
 AttemptPath = Annotated[int, Path(ge=1, le=MAX_ATTEMPTS)]
 NameplatePath = Annotated[Nameplate, Path(description="the number in front of the code")]
 
@@ -87,19 +91,25 @@ def create_app(
 
 
 def _add_health(app: FastAPI, parking: Parking) -> None:
-    @app.get("/livez", summary="The process answers")
+    @app.get(
+        "/livez",
+        summary="The process answers",
+        response_class=PlainTextResponse,
+        responses=documented(*_ANY, body=False),
+    )
     async def livez() -> Response:
-        return Response("ok\n", media_type="text/plain")
+        return PlainTextResponse("ok\n")
 
     @app.get(
         "/readyz",
         summary="It takes new sessions",
-        responses=documented(Word.GOING_AWAY, body=False),
+        response_class=PlainTextResponse,
+        responses=documented(*_ANY, Word.GOING_AWAY, body=False),
     )
     async def readyz() -> Response:
         if parking.draining:
             return refuse(going_away())
-        return Response("ready\n", media_type="text/plain")
+        return PlainTextResponse("ready\n")
 
 
 def _add_time(app: FastAPI, clock: Clock) -> None:
@@ -107,6 +117,7 @@ def _add_time(app: FastAPI, clock: Clock) -> None:
         "/v1/time",
         response_model=TimeResponse,
         summary="T2 and T3 of RFC 5905, in this server's clock",
+        responses=documented(*_ANY, body=False),
     )
     async def time(request: Request) -> Response:
         return TimeReply(received_us(request), clock)
@@ -138,7 +149,7 @@ def _add_seats(
         response_model=Seated,
         status_code=201,
         summary="Open a session and take its first seat",
-        responses=documented(*_EVERY, Word.CROWDED, Word.TOO_MANY, Word.FULL),
+        responses=documented(*_EVERY, Word.CROWDED) | linked(201),
     )
     async def open_session(message: OpenRequest, request: Request) -> Response:
         _speak(message)
@@ -149,6 +160,7 @@ def _add_seats(
     @app.post(
         "/v1/sessions/{nameplate}/leave",
         status_code=204,
+        operation_id="leave",
         summary="Give the seat up; the partner hears the reason",
         responses=documented(*_EVERY, Word.FORBIDDEN),
     )
@@ -171,10 +183,10 @@ def _add_join(
     @app.post(
         "/v1/sessions/{nameplate}/join",
         response_model=Seated,
+        operation_id="join",
         summary="Take the second seat",
-        responses=documented(
-            *_EVERY, Word.UNKNOWN_NAMEPLATE, Word.CROWDED, Word.TOO_MANY, Word.GOING_AWAY
-        ),
+        responses=documented(*_EVERY, Word.UNKNOWN_NAMEPLATE, Word.CROWDED, Word.GOING_AWAY)
+        | linked(200),
     )
     async def join(nameplate: NameplatePath, message: JoinRequest, request: Request) -> Response:
         _speak(message)
@@ -199,6 +211,7 @@ def _add_polls(
     @app.post(
         "/v1/sessions/{nameplate}/wait",
         response_model=WaitResponse,
+        operation_id="wait",
         summary="Wait until the partner has taken the other seat",
         responses=documented(*_SEATED, Word.GOING_AWAY),
     )
@@ -222,6 +235,7 @@ def _add_polls(
     @app.post(
         "/v1/sessions/{nameplate}/attempts/{attempt}",
         response_model=AttemptResponse,
+        operation_id="attempt",
         summary="Hand in the report for an attempt; wait for its appointment",
         responses=documented(*_SEATED, Word.STALE_TOKEN, Word.GOING_AWAY),
     )

@@ -56,6 +56,12 @@ def refuse(refused: Refused) -> Response:
     return _response(problem, headers)
 
 
+_RETRY_AFTER = {
+    "description": "Seconds after which it is worth asking again (RFC 9110 §10.2.3)",
+    "required": True,
+    "schema": {"type": "integer", "minimum": 1},
+}
+_RETRIED = (ProblemWord.TOO_MANY, ProblemWord.FULL, ProblemWord.GOING_AWAY)
 _PLAIN = (http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 """Refusals of every request with a body that need no word of ours."""
 
@@ -82,6 +88,8 @@ def documented(*words: ProblemWord, body: bool = True) -> dict[int | str, dict[s
             known["description"] += f"; {description}"
             continue
         responses[STATUS[word]] = {"description": description, "content": content}
+        if word in _RETRIED:
+            responses[STATUS[word]]["headers"] = {"Retry-After": _RETRY_AFTER}
     return responses
 
 

@@ -71,8 +71,9 @@ class Wire(BaseModel):
 class Message(Wire):
     """A top-level message."""
 
-    version: StrictInt
-    """The protocol version of the sender; see :data:`PROTOCOL_VERSION`."""
+    version: Annotated[StrictInt, Field(json_schema_extra={"const": PROTOCOL_VERSION})]
+    """The protocol version of the sender.  Another one is no malformed message: it is answered
+    in words, so that only the description knows that it must be :data:`PROTOCOL_VERSION`."""
 
 
 class MappingBehaviour(StrEnum):
