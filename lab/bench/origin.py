@@ -40,7 +40,7 @@ def describe_commit() -> str:
     commit = _git("rev-parse", "--short=10", "HEAD")
     if commit is None:
         return "unknown"
-    changes = _git("status", "--porcelain", "--untracked-files=no", "--", *_MEASURED)
+    changes = _git("status", "--porcelain", "--", *_MEASURED)
     return f"{commit} with changes" if changes else commit
 
 

@@ -29,7 +29,7 @@ class Measured:
     load_before: float
     """The host's load average of a minute."""
     load_most: float
-    """The same at its highest; the benchmark's own share, about 1, is in it."""
+    """The same at its highest; the benchmark's own share is in it."""
     seconds: float | None = None
     """How long it took; None: it did not come to its end."""
 

@@ -73,7 +73,7 @@ def _origin(report: Report) -> str:
         most = max(one.load_most for one in report.measured)
         rows["load"] = (
             f"of the host, average of a minute: {min(loads):.1f} to {max(loads):.1f} before a "
-            f"section, {most:.1f} at most; the benchmark itself is about 1"
+            f"section, {most:.1f} at most, the benchmark's own share included"
         )
     rows["result"] = report.verdict
     return "".join(["| | |\n|---|---|\n", *(f"{tables.row([k, v])}\n" for k, v in rows.items())])
