@@ -101,6 +101,10 @@ class _Host:
             elif packet.kind is Kind.RST and self._in_window(packet.seq):
                 yield Event.RESET
             return
+        if packet.kind is Kind.SYN_ACK and self._irs not in (None, packet.seq):
+            # "If an incoming segment is not acceptable, an acknowledgment should be sent in reply",
+            # and nothing else is done (RFC 9293 §3.10.7.4): it contradicts the SYN before it.
+            return
         if packet.kind is Kind.SYN:
             self._irs = packet.seq
             yield Event.SYN_IN

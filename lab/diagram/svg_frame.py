@@ -39,7 +39,7 @@ COLOURS = {
     Kind.RST: RED,
     Kind.ICMP: RED,
 }
-_STATE_COLOURS = {State.SYN_SENT: BLUE, State.SYN_RECEIVED: TEAL, State.ESTABLISHED: GREEN}
+STATE_COLOURS = {State.SYN_SENT: BLUE, State.SYN_RECEIVED: TEAL, State.ESTABLISHED: GREEN}
 
 
 class Frame:
@@ -147,7 +147,7 @@ class Frame:
                 if since is not None and colour != GREY:
                     self.svg.line((x, since), (x, y), colour, stroke_width=5)
                 since = y
-                colour = _STATE_COLOURS.get(change.state, GREY) if change else GREY
+                colour = STATE_COLOURS.get(change.state, GREY) if change else GREY
 
     def states(self) -> None:
         """Write beside the lines when the hosts' states change, and to what."""
@@ -155,7 +155,7 @@ class Frame:
             row = self.layout.rows.get((change.side, change.t_ns))
             if row is None:
                 continue
-            y, colour = self.y(row), _STATE_COLOURS.get(change.state, GREY)
+            y, colour = self.y(row), STATE_COLOURS.get(change.state, GREY)
             width, left = 118.0, change.side is Side.A
             x = LEFT - 12 - width if left else RIGHT + 12
             self.svg.rect(x, y - 9.5, width, 19, fill=colour, rx=9.5)

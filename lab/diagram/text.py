@@ -16,7 +16,7 @@ HEIGHT = 31
 """Rows wanted, the head not counted: the whole fits a window of 40 lines."""
 
 _BOLD, _DIM, _STATE = "1", "2", "1;32"
-_STYLES = {
+STYLES = {
     Kind.SYN: "1;36",
     Kind.SYN_ACK: "36",
     Kind.ACK: "2",
@@ -77,7 +77,7 @@ class _Drawing:
         # The head takes two rows; rows count from below it.
         for arrow, top, bottom in layout.arrows:
             (start, end) = self._ends(arrow, top, bottom)
-            canvas.line(start, end, _STYLES[arrow.kind])
+            canvas.line(start, end, STYLES[arrow.kind])
         self._cross_all(canvas, layout)
         for arrow, top, bottom in layout.arrows:
             self._tip(canvas, arrow, self._ends(arrow, top, bottom))
@@ -97,7 +97,7 @@ class _Drawing:
             if one[1] == two[0] or two[1] == one[0]:
                 continue  # a router's answer starts where its question ended
             both_syn = a.kind is b.kind is Kind.SYN
-            canvas.cross(one, two, _STYLES[a.kind], _STYLES[Kind.SYN] if both_syn else _DIM)
+            canvas.cross(one, two, STYLES[a.kind], STYLES[Kind.SYN] if both_syn else _DIM)
 
     def _ms(self, t_ns: int) -> str:
         return f"{t_ns / 1e6:.{self._model.decimals}f}"
@@ -119,9 +119,9 @@ class _Drawing:
     def _tip(self, canvas: Canvas, arrow: Arrow, ends: Ends) -> None:
         heads = {Side.A: "►", Side.B: "◄"}
         tips = {Fate.ARRIVED: heads[arrow.sender], Fate.REFUSED: "■", Fate.LOST: "×"}
-        canvas.write(*ends[1], tips[arrow.fate], _STYLES[arrow.kind])
+        canvas.write(*ends[1], tips[arrow.fate], STYLES[arrow.kind])
         if arrow.from_router:
-            canvas.write(*ends[0], "■", _STYLES[arrow.kind])
+            canvas.write(*ends[0], "■", STYLES[arrow.kind])
 
     def _margins(self, canvas: Canvas, layout: Layout) -> None:
         """Draw the two life lines, and beside them when a host's state changes, and times."""
@@ -169,12 +169,12 @@ class _Drawing:
             for row, column in _places(ends, len(text)):
                 inside = self._left + 1 < column and column + len(text) < self._right - 1
                 if inside and canvas.is_free(row, column - 1, len(text) + 2):
-                    canvas.write(row, column, text, _STYLES[arrow.kind])
+                    canvas.write(row, column, text, STYLES[arrow.kind])
                     return
         (top, left), (bottom, right) = ends
         # No room: in the line itself.
         column = (left + right - len(text)) // 2
-        canvas.write((top + bottom) // 2, column, text, _STYLES[arrow.kind])
+        canvas.write((top + bottom) // 2, column, text, STYLES[arrow.kind])
 
     def _legend(self, canvas: Canvas, layout: Layout) -> None:
         fates = {arrow.fate for arrow, _, _ in layout.arrows}
