@@ -66,7 +66,7 @@ class Capture:
         # Protocol 0 at first: nothing is received from other interfaces before bind().
         tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
         try:
-            tap.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, _BUFFER_BYTES)
+            _enlarge(tap)
             tap.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
             tap.setblocking(False)
             tap.bind((self.interface, _ETH_P_ALL))
@@ -120,6 +120,14 @@ class Capture:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _enlarge(tap: socket.socket) -> None:
+    try:
+        tap.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, _BUFFER_BYTES)
+    except PermissionError:
+        # Root of a user namespace only: what everybody may have, some 200 packets as a rule.
+        tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
 
 
 def _drain(tap: socket.socket) -> Iterator[Packet]:

@@ -44,7 +44,7 @@ def demo(options: LabOptions, *, svg: Path | None) -> bool:
     if shown is None:
         print(failure(session))
         return False
-    color = _wants_color()
+    color = wants_color()
     width = shutil.get_terminal_size().columns
     print(introduction(options))
     print(draw_text(shown.model, width=width, color=color))
@@ -140,7 +140,7 @@ def _program() -> str:
     return os.path.relpath(installed_script("midair-lab"))
 
 
-def _wants_color() -> bool:
+def wants_color() -> bool:
     """Follow https://no-color.org and FORCE_COLOR; otherwise colour is for terminals."""
     if os.environ.get("NO_COLOR"):
         return False

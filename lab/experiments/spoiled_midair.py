@@ -1,0 +1,162 @@
+"""What midair does about strangers: the last scene of the experiment ``spoiled``.
+
+Runs the programs themselves: one session in which the far end does not have the code, and one in
+which it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from lab.diagram.ladder import Ladder, Lane, fold
+from lab.diagram.model import Kind
+from lab.experiments.calls import LOVE, show
+from lab.experiments.programs import Ended, Peer, rendezvous
+from lab.experiments.record import Recorder
+from lab.experiments.relay import INTERFACE, Relay, address
+from lab.experiments.report import Check, Scene
+from lab.packets import Endpoint, Packet
+
+A, B, MEETING = "peer A", "peer B", "rendezvous"
+DELAY_S = 0.02
+_LINE = f"{LOVE}\n"
+AUTHENTICATION = 6
+"""Exit code of a peer whose far end does not know the code."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sessions:
+    """Both ends of the two sessions, A's first."""
+
+    wrong: tuple[Ended, Ended]
+    right: tuple[Ended, Ended]
+
+    @property
+    def all(self) -> tuple[Ended, ...]:
+        """All four peers."""
+        return *self.wrong, *self.right
+
+
+def against(ephemeral: tuple[int, int]) -> tuple[Scene, list[Check]]:
+    """Run midair against somebody who has the nameplate and not the code.
+
+    Args:
+        ephemeral: the kernel's own ports, first and last.
+    """
+    title = "midair: the far end does not have the code"
+    with Relay((A, B, MEETING), delay_s=DELAY_S) as relay:
+        hosts = {name: relay.rooms[name] for name in (A, B)}
+        with Recorder(title, hosts, INTERFACE) as record:
+            with rendezvous(relay.rooms[MEETING], address(3)) as url:
+                sessions = _meet(relay, url)
+            packets = record.packets(A)
+            ends = _talked(packets, _pairs(sessions.wrong[0]))
+            record.did(
+                f"A: midair listen, with {LOVE!r} to say; B: midair connect, with A's nameplate "
+                "and another secret; then the same with the right code"
+            )
+            record.did(
+                "exit codes: "
+                + ", ".join(str(peer.exit_code) for peer in sessions.all)
+                + " (A and B without the code, A and B with it)"
+            )
+            lanes = [
+                Lane(name, show(end), name, frozenset({end}), states=True)
+                for name, end in zip((A, B), ends, strict=True)
+            ]
+            scene = record.scene(lanes, shorten=_without_goodbye)
+    return scene, [
+        _nothing_told(sessions.wrong, packets, ends),
+        Check(
+            "with the code the same line arrives",
+            f"{sessions.right[1].heard!r}; exit codes {_codes(sessions.right)}",
+            sessions.right[1].heard == _LINE.encode() and _codes(sessions.right) == (0, 0),
+        ),
+        _unpredictable(sessions.all, ephemeral),
+    ]
+
+
+def _meet(relay: Relay, url: str) -> _Sessions:
+    a, b = relay.rooms[A], relay.rooms[B]
+    with Peer(a, url, "listen", says=_LINE) as one, Peer(a, url, "listen", says=_LINE) as other:
+        codes = one.code(), other.code()
+        # A secret as good as the right one: it belongs to another session.
+        nameplate, secret = codes[0].split("-", 1)[0], codes[1].split("-", 1)[1]
+        with Peer(b, url, "connect", f"{nameplate}-{secret}", says="") as stranger:
+            wrong = _end_both(one, stranger)
+        with Peer(b, url, "connect", codes[1], says="") as partner:
+            return _Sessions(wrong, _end_both(other, partner))
+
+
+def _end_both(one: Peer, other: Peer) -> tuple[Ended, Ended]:
+    with ThreadPoolExecutor() as pool:
+        ends = pool.submit(one.end), pool.submit(other.end)
+        return ends[0].result(), ends[1].result()
+
+
+def _pairs(peer: Ended) -> list[tuple[Endpoint, Endpoint]]:
+    """Return local and remote ends of a peer's volley."""
+    appointed = peer.find("appointment")
+    pairs = [] if appointed is None else appointed["pairs"]
+    return [((address(1), int(local[1:])), _endpoint(remote)) for local, remote in pairs]
+
+
+def _endpoint(text: str) -> Endpoint:
+    host, _, port = text.rpartition(":")
+    return host, int(port)
+
+
+def _talked(
+    packets: Sequence[Packet], pairs: Sequence[tuple[Endpoint, Endpoint]]
+) -> tuple[Endpoint, Endpoint]:
+    """Return the pair that was connected first: the first with data of both ends."""
+    said = [(p.tcp.source, p.tcp.destination) for p in packets if p.tcp and p.tcp.payload_length]
+    both = [pair for pair in pairs if pair in said and pair[::-1] in said]
+    return min(both, key=lambda pair: said.index(pair), default=(("", 0), ("", 0)))
+
+
+def _nothing_told(
+    peers: tuple[Ended, Ended], packets: Sequence[Packet], ends: tuple[Endpoint, Endpoint]
+) -> Check:
+    flow = [p for p in packets if p.tcp and {p.tcp.source, p.tcp.destination} == set(ends)]
+    said = sum(p.tcp.payload_length for p in flow if p.tcp and p.direction == "out")
+    carried = any(LOVE.encode() in p.raw for p in flow)
+    return Check(
+        "without the code TCP connects, and not a byte of the user's leaves",
+        f"A sent {said} bytes of greeting, the line is in "
+        f"{'a packet' if carried else 'no packet'} of that connection; B printed "
+        f"{peers[1].heard!r}; exit codes {_codes(peers)}",
+        said > 0
+        and not carried
+        and peers[1].heard == b""
+        and _codes(peers) == (AUTHENTICATION, AUTHENTICATION),
+    )
+
+
+def _without_goodbye(ladder: Ladder) -> Ladder:
+    """Fold everything from the first FIN on."""
+    fins = (f.start_ns for f in ladder.flights if f.kind is Kind.FIN)
+    over = min(fins, default=ladder.flights[-1].end_ns if ladder.flights else 0)
+    kept = replace(ladder, notes=tuple(note for note in ladder.notes if note.t_ns < over))
+    return fold(kept, lambda f: f.start_ns < over, lambda of: f"they hang up: {len(of)} packets")
+
+
+def _codes(peers: tuple[Ended, Ended]) -> tuple[int, int]:
+    return peers[0].exit_code, peers[1].exit_code
+
+
+def _unpredictable(peers: Sequence[Ended], ephemeral: tuple[int, int]) -> Check:
+    ports = [local[1] for peer in peers for local, _ in _pairs(peer)]
+    first, last = ephemeral
+    gaps = {after - before for before, after in pairwise(ports)}
+    return Check(
+        "midair's ports: fresh for each session, in no order, none of the kernel's own range",
+        f"{', '.join(map(str, ports))}; the kernel's are {first} to {last}",
+        len(ports) >= 2 * len(peers)
+        and len(set(ports)) == len(ports)
+        and not any(first <= port <= last for port in ports)
+        and len(gaps) > len(ports) // 2,
+    )
