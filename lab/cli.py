@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lab.experiments.command import experiment
 from lab.options import LabOptions, lab_options
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ def cli() -> None:
     Needs Linux and iptables. Where this kernel cannot delay packets, or you are not root, the
     lab runs in a user-mode Linux guest by itself.
     """
+
+
+cli.add_command(experiment)
 
 
 def enter_lab(options: LabOptions, *, time_servers: bool = True) -> None:
