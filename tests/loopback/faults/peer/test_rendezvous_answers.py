@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
+import signal
 import zlib
 from collections.abc import Iterator
 
 import pytest
 
+from peer.errors import UnreachableError
+from peer.io import http as peer_http
+from peer.io import signaling
+from peer.io.clock import SystemClock
+from peer.io.signaling import Signaling
 from rendezvous.protocol.messages import PROTOCOL_VERSION, Seated, WaitResponse
 from tests.loopback.faults.peer.hostile import (
     CODE,
@@ -19,7 +25,7 @@ from tests.loopback.faults.peer.hostile import (
     http,
     said,
 )
-from tests.loopback.faults.peer.process import ended, failure
+from tests.loopback.faults.peer.process import ended, event, failure
 from tests.loopback.programs import Peer
 
 MIB = 1024 * 1024
@@ -197,7 +203,28 @@ async def test_polls_when_answered_at_once_and_with_nothing_are_spaced() -> None
         assert 1 <= server.count("wait") <= 11
 
 
-async def test_farewell_when_it_is_never_answered_does_not_keep_the_peer() -> None:
-    async with hostile({"open": http(b"{}"), "leave": drip}) as server:
+@pytest.mark.parametrize("what", ["drip", "nothing", "a body without end"])
+async def test_farewell_when_its_answer_never_ends_does_not_keep_the_peer(what: str) -> None:
+    answer: Answer = {"drip": drip, "nothing": nothing, "a body without end": endless_body}[what]
+    async with hostile({"wait": nothing, "leave": answer}) as server:
         with Peer("listen", "--json", url=server.url) as one:
-            assert (await ended(one))[0] == 3
+            await event(one, "waiting")
+            one.process.send_signal(signal.SIGINT)
+            assert await ended(one) == (130, b"")
+        assert server.count("leave") == 1
+
+
+async def test_answer_when_it_never_ends_is_given_up_without_any_timeout_of_the_user_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The limits are 8 s and more; here, in this process, they are tenths of it."""
+    monkeypatch.setattr(peer_http, "CONNECT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(peer_http, "ANSWER_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(signaling, "FIRST_TRIES_NS", 0)
+    async with hostile({"open": drip}) as server:
+        sut = Signaling(server.url, SystemClock(), "5e" * 32)
+        try:
+            with pytest.raises(UnreachableError, match="its answer did not end"):
+                await sut.open()
+        finally:
+            await sut.aclose()
