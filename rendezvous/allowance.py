@@ -6,6 +6,7 @@ has (RFC 6177 §2: *at least a /64*); a smaller unit would be no limit at all.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from rendezvous.refusal import Refused
 
 MAX_BUCKETS = 100_000
 """About 20 MB.  Beyond it the address that was quiet for longest starts afresh."""
+_REMEMBERED = 4096
+"""Client addresses whose key is not worked out again: a client asks some twenty times a session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Allowances:
             )
 
 
+@functools.lru_cache(_REMEMBERED)
 def client_key(address: str) -> str:
     """Return what counts as one client.
 

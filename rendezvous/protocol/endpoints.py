@@ -7,6 +7,7 @@ whoever has a name resolves it first.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from dataclasses import dataclass
 from typing import Literal
@@ -38,6 +39,11 @@ _UNUSABLE = tuple(
         "ff00::/8",  # RFC 4291 §2.7: multicast
     )
 )
+
+
+_REMEMBERED = 4096
+"""A pairing asks some hundred times about a dozen endpoints; more than a few hundred pairings are
+hardly under way at one time."""
 
 
 class EndpointError(ValueError):
@@ -85,15 +91,10 @@ class Endpoint:
         Raises:
             EndpointError: the address or the port is not one.
         """
-        try:
-            ip = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
-            raise EndpointError(f"{address!r} is not an IP address") from None
-        if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
+        canonical = _canonical(address)
         if not 1 <= port <= 65535:
             raise EndpointError(f"port {port} is not between 1 and 65535")
-        return cls(str(ip), port)
+        return cls(canonical, port)
 
     @classmethod
     def parse(cls, text: str) -> Endpoint:
@@ -108,17 +109,33 @@ class Endpoint:
         Raises:
             EndpointError: the text has another form.
         """
-        host, colon, port = text.rpartition(":")
-        # isascii: str.isdigit also holds for digits of other scripts.
-        if not colon or not (port.isascii() and port.isdigit()) or len(port) > 5:
-            raise EndpointError(f"{text!r} is not ADDRESS:PORT")
-        if host.startswith("[") and host.endswith("]"):
-            host = host[1:-1]
-            if ":" not in host:
-                raise EndpointError(f"{text!r}: only an IPv6 address stands in brackets")
-        elif ":" in host:
-            raise EndpointError(f"{text!r}: an IPv6 address must stand in brackets")
-        return cls.of(host, int(port))
+        return _parse(text)
+
+
+@functools.lru_cache(_REMEMBERED)
+def _canonical(address: str) -> str:
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        raise EndpointError(f"{address!r} is not an IP address") from None
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return str(ip)
+
+
+@functools.lru_cache(_REMEMBERED)
+def _parse(text: str) -> Endpoint:
+    host, colon, port = text.rpartition(":")
+    # isascii: str.isdigit also holds for digits of other scripts.
+    if not colon or not (port.isascii() and port.isdigit()) or len(port) > 5:
+        raise EndpointError(f"{text!r} is not ADDRESS:PORT")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+        if ":" not in host:
+            raise EndpointError(f"{text!r}: only an IPv6 address stands in brackets")
+    elif ":" in host:
+        raise EndpointError(f"{text!r}: an IPv6 address must stand in brackets")
+    return Endpoint.of(host, int(port))
 
 
 def split_host_port(text: str, default_port: int | None = None) -> tuple[str, int]:
@@ -155,6 +172,7 @@ def split_host_port(text: str, default_port: int | None = None) -> tuple[str, in
     return host, int(port_text)
 
 
+@functools.lru_cache(_REMEMBERED)
 def is_private(address: str) -> bool:
     """Tell whether an address means something only inside one network.
 
@@ -168,6 +186,7 @@ def is_private(address: str) -> bool:
     return _is_in(address, _PRIVATE)
 
 
+@functools.lru_cache(_REMEMBERED)
 def is_unusable(address: str) -> bool:
     """Tell whether an address is nobody's whom a peer may fire at, whoever names it.
 
