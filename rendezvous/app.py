@@ -41,6 +41,7 @@ from rendezvous.protocol.messages import (
 )
 from rendezvous.session import Answer
 from rendezvous.settings import Settings
+from rendezvous.short import ShortWay
 from rendezvous.store import Credentials, Partner, Place, Store
 from rendezvous.timekeeping import TimeReply
 from rendezvous.version import VERSION
@@ -78,6 +79,7 @@ def create_app(
     )
     app.state.parking = parking = Parking(store, settings.poll_us)
     seated = _seating(store, reflectors)
+    app.add_middleware(ShortWay, routes=app.routes)
     app.add_middleware(
         Arrival, clock=clock, body_octets=settings.max_body_octets, body_s=settings.body_s
     )
@@ -288,6 +290,8 @@ def _credentials(
 
 def _client(request: Request, settings: Settings) -> str:
     address = request.client.host if request.client else ""
+    if not settings.trusted_proxies:
+        return client_key(address)
     hops = [h.strip() for h in request.headers.get("x-forwarded-for", "").split(",")]
     # From the right: each trusted proxy has appended who spoke to it; further left anybody
     # may have written anything.

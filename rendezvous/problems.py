@@ -146,6 +146,18 @@ async def _on_invalid(_: Request, error: Exception) -> Response:
 
 async def _on_http_exception(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    return refuse_http(error)
+
+
+def refuse_http(error: HTTPException) -> Response:
+    """Turn a refusal of Starlette's or FastAPI's into a response.
+
+    Args:
+        error: what was raised.
+
+    Returns:
+        The problem.
+    """
     if error.status_code == http.HTTPStatus.NOT_FOUND:
         return refuse(Refused(ProblemWord.NOT_FOUND, "see /openapi.json for what there is"))
     if error.status_code == http.HTTPStatus.BAD_REQUEST:
