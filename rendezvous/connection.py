@@ -1,4 +1,8 @@
-"""One HTTP connection: uvicorn's, with the time of arrival, limits, and problems only."""
+"""One HTTP connection: uvicorn's, with the time of arrival, limits, and problems only.
+
+uvicorn parses with httptools, which is C, where that is installed, and else with h11: an exchange
+then costs about twice as much.  Nothing here depends on which of them it is.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +11,30 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h11
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from rendezvous.allowance import client_key
 from rendezvous.clock import Clock
 from rendezvous.descriptors import REFUSALS
-from rendezvous.middleware import stamp
+from rendezvous.joining import Joining
+from rendezvous.middleware import Caller, stamp
 from rendezvous.parking import RETRY_AFTER_US
 from rendezvous.problems import blank, refuse
 from rendezvous.protocol.errors import ProblemWord
 from rendezvous.refusal import Refused
+
+if TYPE_CHECKING:
+    # Both have the attributes that are used here.
+    from uvicorn.protocols.http.h11_impl import H11Protocol as HTTPProtocol
+else:
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol as HTTPProtocol
+
+MAX_HEAD_OCTETS = 16 * 1024
+"""h11's own limit; httptools has none."""
+MAX_WRAPPING = 8
+"""Octets for each of a body: a chunk of one octet has five around it (RFC 9112 §7.1)."""
 
 
 @dataclass(slots=True)
@@ -79,13 +93,16 @@ class Admission:
             del self._by_client[client]
 
 
-def connection_class(clock: Clock, admission: Admission, head_s: float) -> type[H11Protocol]:
+def connection_class(
+    clock: Clock, admission: Admission, *, head_s: float, body_octets: int
+) -> type[HTTPProtocol]:
     """Make uvicorn's protocol class for one server.
 
     Args:
         clock: where T2 comes from.
         admission: of its clients.
         head_s: how long a client may take to send the whole head of a request.
+        body_octets: most of a request's body.
 
     Returns:
         What :class:`uvicorn.Config` takes as ``http``.
@@ -97,21 +114,27 @@ def connection_class(clock: Clock, admission: Admission, head_s: float) -> type[
     Connection.clock = clock
     Connection.admission = admission
     Connection.head_s = head_s
+    Connection.request_octets = MAX_HEAD_OCTETS + MAX_WRAPPING * body_octets
     return Connection
 
 
-class _Connection(H11Protocol):
+class _Connection(HTTPProtocol):
     clock: Clock
     admission: Admission
     head_s: float
+    request_octets: int
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # A copy for each connection: it carries this one's time of arrival.
         self.app_state = dict(self.app_state)
+        self._caller = Caller()
+        self._caller.introduce(self.app_state)
+        self._octets = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        self._joining = Joining(transport)
+        super().connection_made(self._joining)
         self._head: asyncio.TimerHandle | None = self._hang_up_later()
         self._address = self.client[0] if self.client else ""
         self._refusal = self.admission.enter(self._address)
@@ -124,17 +147,33 @@ class _Connection(H11Protocol):
         if self._head is not None:
             self._head.cancel()
         self.admission.leave(self._address, self._refusal)
+        self._caller.leave()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         stamp(self.app_state, self.clock.now_us())
         super().data_received(data)
-        is_head_awaited = self.conn.their_state is h11.IDLE
+        cycle: Any = self.cycle  # None before the first request's head
+        # Also while the rest comes of a request that was refused before its end.
+        is_head_awaited = cycle is None or cycle.response_complete
+        is_whole = cycle is not None and not cycle.more_body
+        self._caller.has_said_all = is_whole and not is_head_awaited
+        self._count(len(data), cycle is None or is_whole, is_head_awaited)
         if is_head_awaited and self._head is None:
             self._head = self._hang_up_later()
         elif not is_head_awaited and self._head is not None:
             self._head.cancel()
             self._head = None
+
+    def _count(self, octets: int, is_head: bool, is_awaited: bool) -> None:
+        self._octets = 0 if is_head and not is_awaited else self._octets + octets
+        too_long = self._octets > (MAX_HEAD_OCTETS if is_head else self.request_octets)
+        if too_long and not self.transport.is_closing():
+            self.send_400_response("the request is longer than any of this server's")
+
+    def on_response_complete(self) -> None:
+        self._joining.flush()
+        super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
         # What is no HTTP at all is 400, not the 422 of a message with wrong fields.

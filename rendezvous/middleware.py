@@ -8,6 +8,7 @@ refuses is a problem.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from fastapi import HTTPException, Request
 from starlette.datastructures import Headers
@@ -16,6 +17,46 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rendezvous.clock import Clock
 
 _RECEIVED = "midair.received_us"
+_CALLER = "midair.caller"
+
+
+class Caller:
+    """What a connection knows of its client, for the one request that is being handled."""
+
+    __slots__ = ("has_left", "has_said_all", "on_leaving")
+
+    def __init__(self) -> None:
+        """Begin with a client that is there."""
+        self.has_left = False
+        self.has_said_all = False
+        """The request is here to its last octet."""
+        self.on_leaving: Callable[[], None] | None = None
+        """Called when it leaves.  ASGI tells so by ``http.disconnect``, which needs a task that
+        listens for it, for each parked request."""
+
+    def leave(self) -> None:
+        """Note that the client has gone."""
+        self.has_left = True
+        if self.on_leaving is not None:
+            self.on_leaving()
+
+    def introduce(self, state: dict[str, object]) -> None:
+        """Make the caller known to the handlers of its requests.
+
+        Args:
+            state: what the server puts into ``scope["state"]``.
+        """
+        state[_CALLER] = self
+
+
+def caller_of(scope: Scope) -> Caller:
+    """Return a request's client; under a server that knows nothing of it one that stays.
+
+    Args:
+        scope: of the request.
+    """
+    caller: Caller | None = scope.get("state", {}).get(_CALLER)
+    return caller or Caller()
 
 
 class Arrival:
@@ -55,6 +96,7 @@ def stamp(state: dict[str, object], now_us: int) -> None:
 
 
 def _bounded(scope: Scope, receive: Receive, body_octets: int, body_s: float) -> Receive:
+    caller = caller_of(scope)
     loop = asyncio.get_running_loop()
     deadline_s = loop.time() + body_s
     whole = False
@@ -66,7 +108,10 @@ def _bounded(scope: Scope, receive: Receive, body_octets: int, body_s: float) ->
         nonlocal whole, left
         if whole:
             return await receive()
-        if left >= 0:
+        if left >= 0 and caller.has_said_all:
+            message = await receive()
+            left -= len(message.get("body", b""))
+        elif left >= 0:
             try:
                 async with asyncio.timeout_at(deadline_s):
                     message = await receive()

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from fastapi import Request
 
+from rendezvous.middleware import caller_of
 from rendezvous.protocol.errors import ProblemWord
 from rendezvous.protocol.times import US_PER_S
 from rendezvous.refusal import Refused
@@ -29,13 +30,23 @@ Answer = TypeVar("Answer")
 class _Parked:
     """One parked request: why it shall look up, besides a change of its session."""
 
+    __slots__ = ("_stirred", "over")
+
     def __init__(self) -> None:
-        self.changed = asyncio.Event()
         self.over = False
+        self._stirred = asyncio.get_running_loop().create_future()
+
+    def stir(self) -> None:
+        if not self._stirred.done():
+            self._stirred.set_result(None)
 
     def end(self) -> None:
         self.over = True
-        self.changed.set()
+        self.stir()
+
+    async def until_stirred(self) -> None:
+        await self._stirred
+        self._stirred = asyncio.get_running_loop().create_future()
 
 
 class Parking:
@@ -88,41 +99,27 @@ class Parking:
         neighbours.append(me)
         if len(neighbours) > MAX_PARKED_PER_SESSION:
             neighbours[-1 - MAX_PARKED_PER_SESSION].end()
-        unwatch = self._store.watch(name, me.changed.set)
+        unwatch = self._store.watch(name, me.stir)
         timer = asyncio.get_running_loop().call_later(seconds, me.end)
+        caller = caller_of(request.scope)
+        caller.on_leaving = me.end
         try:
-            outcome = await self._settle(request, me, ask)
+            while True:
+                answer = await ask()
+                if answer is not None:
+                    return answer
+                if self.draining:
+                    raise going_away()
+                if me.over or caller.has_left:
+                    return None
+                await me.until_stirred()
         finally:
+            caller.on_leaving = None
             timer.cancel()
             unwatch()
             neighbours.remove(me)
             if not neighbours:
                 self._parked.pop(name, None)
-        if isinstance(outcome, Refused):
-            raise outcome
-        return outcome
-
-    async def _settle(
-        self, request: Request, me: _Parked, ask: Callable[[], Awaitable[Answer | None]]
-    ) -> Answer | Refused | None:
-        """Return refusals too: raised, the task group would wrap them."""
-        async with asyncio.TaskGroup() as group:
-            listener = group.create_task(_notice_leaving(request, me))
-            try:
-                while True:
-                    answer = await ask()
-                    if answer is not None:
-                        return answer
-                    if self.draining:
-                        return going_away()
-                    if me.over:
-                        return None
-                    await me.changed.wait()
-                    me.changed.clear()
-            except Refused as refused:
-                return refused
-            finally:
-                listener.cancel()
 
 
 def going_away() -> Refused:
@@ -132,10 +129,3 @@ def going_away() -> Refused:
         "the server is shutting down: ask again, it may be back by then",
         retry_after_us=RETRY_AFTER_US,
     )
-
-
-async def _notice_leaving(request: Request, me: _Parked) -> None:
-    # The end of the body may be told once more before the disconnect.
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-    me.end()

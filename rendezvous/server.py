@@ -149,7 +149,9 @@ def _config(app: FastAPI, settings: Settings, clock: Clock, admission: Admission
     logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
     return uvicorn.Config(
         app,
-        http=connection_class(clock, admission, settings.http_head_s),
+        http=connection_class(
+            clock, admission, head_s=settings.http_head_s, body_octets=settings.max_body_octets
+        ),
         ws="none",
         lifespan="off",
         backlog=ACCEPTED_AT_ONCE,

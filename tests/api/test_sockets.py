@@ -128,3 +128,56 @@ async def test_address_with_many_connections_is_told_to_close_some_unless_it_is_
         async with asyncio.timeout(PATIENCE_S):
             while (await clients[5].get("/livez")).status_code != 200:
                 pass
+
+
+async def test_head_without_an_end_is_a_problem() -> None:
+    head = b"GET /livez HTTP/1.1\r\nhost: x\r\n" + b"x: " + b"y" * 20_000
+    async with serving() as served:
+        answer = await exchange(served, head)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert PROBLEM_MEDIA_TYPE.encode() in answer
+
+
+async def test_trailers_without_an_end_do_not_fill_the_memory() -> None:
+    head = b"POST /v1/sessions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n"
+    async with serving(max_body_octets=1024) as served:
+        reader, writer = await asyncio.open_connection(*served.http)
+        writer.write(head)
+        # It may answer and hang up before it has taken all.
+        with contextlib.suppress(ConnectionError):
+            for number in range(200):
+                writer.write(b"x-%d: %s\r\n" % (number, b"y" * 200))
+                await writer.drain()
+            async with asyncio.timeout(PATIENCE_S):
+                answer = await reader.read()
+            assert not answer or answer.startswith(b"HTTP/1.1 400 ")
+        writer.close()
+
+
+async def test_refused_body_can_be_followed_by_another_request() -> None:
+    long = b"POST /v1/sessions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    long += b"content-length: 2000\r\n\r\n"
+    async with serving(max_body_octets=1024) as served:
+        reader, writer = await asyncio.open_connection(*served.http)
+        async with asyncio.timeout(PATIENCE_S):
+            writer.write(long + b" " * 1000)
+            assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 413 ")
+            with contextlib.suppress(ConnectionError):
+                writer.write(b" " * 1000 + b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
+                answer = await reader.read(15)
+                assert answer in (b"", b"HTTP/1.1 200 OK")
+        writer.close()
+
+
+async def test_continue_is_sent_before_the_body_is_awaited() -> None:
+    body = json.dumps({"version": 1, "secret": "0" * 64}).encode()
+    head = b"POST /v1/sessions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    head += b"expect: 100-continue\r\ncontent-length: %d\r\n\r\n" % len(body)
+    async with serving() as served:
+        reader, writer = await asyncio.open_connection(*served.http)
+        async with asyncio.timeout(PATIENCE_S):
+            writer.write(head)
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
+            writer.write(body)
+            assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 201 ")
+        writer.close()
