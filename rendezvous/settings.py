@@ -66,7 +66,8 @@ class Settings(BaseSettings):
     ttl_s: Annotated[int, Field(ge=1)] = 600
     """How long a session is kept after its last request; a parked one keeps it."""
     poll_s: Annotated[float, Field(gt=0, le=MAX_POLL_US / US_PER_S)] = MAX_POLL_US / US_PER_S
-    """The longest a request is parked; less where a proxy in between cuts earlier."""
+    """The longest a request is parked; less where a proxy in between cuts earlier.  Two reports
+    meet only while both are parked, and peers ask again after 100 ms: seconds, not less."""
     settle_s: Annotated[float, Field(ge=0, le=3)] = 2.5
     """So long after its start the server keeps who joins under a nameplate that it does not know:
     the one who waits there comes back only after Retry-After.  A peer waits 3 s for an answer."""
