@@ -6,6 +6,7 @@ believes what they print as JSON and what the captures saw.
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sysconfig
 import time
@@ -35,7 +36,7 @@ SESSION_TIMEOUT_S = 60.0
 """Twice the peers' own limit from pairing on: they are to give up first, with a verdict."""
 _READY_WITHIN_S = 60.0
 _POLL_S = 0.02
-_PRELOAD = ("peer.apps.command",)
+_PRELOAD = ("peer.apps.command", "peer.apps.meet")
 """What the peer's command line imports only when it runs."""
 
 
@@ -80,6 +81,7 @@ class Scenario:
         self._stack = ExitStack()
         self._peers: dict[Side, WarmPeer] = {}
         self._captures: dict[Side, Capture] = {}
+        self._rendezvous: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -89,10 +91,10 @@ class Scenario:
                 self._captures[side] = stack.enter_context(
                     Capture(self.world.space(f"peer-{side}"))
                 )
-            rendezvous = self._start_rendezvous()
+            self._start_rendezvous()
             if self.options.time_server_errors_s:
                 TimeServers(self.world, self.options.time_server_errors_s).start()
-            self._await_rendezvous(*rendezvous)
+            self._await_rendezvous()
             for peer in self._peers.values():
                 peer.wait_ready()
             self._stack = stack.pop_all()
@@ -126,12 +128,21 @@ class Scenario:
             preload=_PRELOAD,
         )
 
-    def _start_rendezvous(self) -> tuple[subprocess.Popen[bytes], Path]:
+    @property
+    def words(self) -> list[str]:
+        """What every peer is told on its command line."""
+        servers = [word for address in self.ntp_addresses for word in ("--ntp", address)]
+        return ["--json", "--rendezvous", self.url, *servers]
+
+    @property
+    def _log(self) -> Path:
+        return self.world.folder / "rendezvous.log"
+
+    def _start_rendezvous(self) -> None:
         spec = self.world.spec
         hosts = [RENDEZVOUS_IPV4] * spec.ipv4 + [RENDEZVOUS_IPV6] * spec.ipv6
-        log = self.world.folder / "rendezvous.log"
-        with log.open("wb") as output:
-            program = self.world.popen(
+        with self._log.open("wb") as output:
+            self._rendezvous = self.world.popen(
                 "rendezvous",
                 [
                     installed_script("midair-rendezvous"),
@@ -142,14 +153,44 @@ class Scenario:
                 stdout=subprocess.DEVNULL,
                 stderr=output,
             )
-        return program, log
 
-    def _await_rendezvous(self, program: subprocess.Popen[bytes], log: Path) -> None:
+    def _await_rendezvous(self) -> None:
         deadline = time.monotonic() + _READY_WITHIN_S
-        while '"ready"' not in log.read_text():
-            if program.poll() is not None or time.monotonic() > deadline:
-                raise ScenarioError(f"the rendezvous did not start: {log.read_text()}")
+        while '"ready"' not in self._log.read_text():
+            ended = self._rendezvous is None or self._rendezvous.poll() is not None
+            if ended or time.monotonic() > deadline:
+                raise ScenarioError(f"the rendezvous did not start: {self._log.read_text()}")
             time.sleep(_POLL_S)
+
+    def end_rendezvous(self, number: int = signal.SIGTERM) -> None:
+        """End the rendezvous by a signal, and wait until it has ended."""
+        if self._rendezvous is not None:
+            self._rendezvous.send_signal(number)
+            self._rendezvous.wait(_READY_WITHIN_S)
+
+    def start_rendezvous(self) -> None:
+        """Start it again, with an empty memory; returns when it is ready.
+
+        Raises:
+            ScenarioError: it did not start.
+        """
+        self._start_rendezvous()
+        self._await_rendezvous()
+
+    def forget(self, *, flows: bool = True) -> None:
+        """Begin a session: fresh flows in the routers, if wanted, and captures that are empty."""
+        if flows:
+            self.world.flush()
+        for capture in self._captures.values():
+            capture.clear()
+
+    def packets(self, side: Side) -> list[Packet]:
+        """Return what passed a peer's interface since :meth:`forget`."""
+        return self._captures[side].packets()
+
+    def seat(self, side: Side, message: bytes, stack: ExitStack) -> Seat:
+        """Return a peer that is ready to be started; its pipes are closed with the stack."""
+        return Seat(self._peers[side], message, stack)
 
     def run(
         self,
@@ -170,19 +211,16 @@ class Scenario:
             on_appointment: called when both peers have read their first appointment: to disturb
                 them between it and the instant.
         """
-        self.world.flush()
-        for capture in self._captures.values():
-            capture.clear()
+        self.forget()
         deadline = time.monotonic() + timeout_s
-        words = ["--json", "--rendezvous", self.url, *arguments]
-        words += [word for address in self.ntp_addresses for word in ("--ntp", address)]
+        words = [*self.words, *arguments]
         own = environment or {}
         skew = {"MIDAIR_TEST_SKEW_MS": f"{self.options.skew_b_ms:g}"}
         with ExitStack() as stack:
-            a = Seat(self._peers["a"], messages["a"], stack)
+            a = self.seat("a", messages["a"], stack)
             a.start(["listen", *words], own.get("a", {}))
             code = a.await_code(deadline)
-            b = Seat(self._peers["b"], messages["b"], stack)
+            b = self.seat("b", messages["b"], stack)
             if code is not None:
                 b.start(["connect", code, *words], {**skew, **own.get("b", {})})
             seats: dict[Side, Seat] = {"a": a, "b": b}
@@ -191,9 +229,13 @@ class Scenario:
                     seat.await_event("appointment", deadline)
                 on_appointment()
             peers = {side: seat.end(deadline) for side, seat in seats.items()}
+        return self.session_run(peers)
+
+    def session_run(self, peers: dict[Side, PeerRun]) -> SessionRun:
+        """Put what peers said beside what the captures have seen since :meth:`forget`."""
         return SessionRun(
             peers=peers,
-            packets={side: tuple(self._captures[side].packets()) for side in SIDES},
+            packets={side: tuple(self.packets(side)) for side in SIDES},
             lost_packets=sum(capture.lost for capture in self._captures.values()),
         )
 
