@@ -61,7 +61,7 @@ def answers(heard: bytes) -> Iterator[stun.StunMessage]:
 def test_bytes_when_they_are_no_binding_request_are_refused_or_the_connection_is_closed(
     server: Server,
 ) -> None:
-    @settings(max_examples=100)
+    @settings(max_examples=60)
     @given(sent=st.lists(SENT, min_size=1, max_size=AT_ONCE), reset=st.booleans())
     @example(sent=[*REQUESTS, framed(bytes(1004)), framed(bytes(1008)), framed(b"ab")], reset=False)
     @example(sent=[request[:n] for request in REQUESTS for n in (0, 1, 19, 20, 21)], reset=False)

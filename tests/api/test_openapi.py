@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.api.server import program
 
 WALKER = Path(sys.executable).with_name("schemathesis")
-EXAMPLES = 40
+EXAMPLES = 30
 PATIENCE_S = 300
 NOT_CHECKED = (
     # A JSON Schema calls 5.0 an integer and cannot say what an endpoint is; and whether a seat is
