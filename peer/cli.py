@@ -19,10 +19,11 @@ from peer.options import (
     hooks_of_environment,
     ntp_servers,
     read_line,
+    reflector_names,
     timeout_option,
     with_options,
 )
-from peer.settings import Settings
+from peer.settings import DoctorSettings, Settings
 
 _common = with_options(*OPTIONS)
 """Of the commands that use a rendezvous to connect."""
@@ -137,6 +138,39 @@ def meet(host: str | None, **options: Any) -> None:
             trace_path=options["trace"],
             verbosity=options["verbose"],
         )
+    except KeyboardInterrupt:
+        exit_code = INTERRUPTED
+    sys.exit(exit_code)
+
+
+@main.command()
+@click.option(
+    "--reflector",
+    "reflectors",
+    multiple=True,
+    metavar="HOST:PORT",
+    help="A STUN server over TCP, instead of the rendezvous's; give two.",
+)
+@with_options("rendezvous", "ntp", "local-port")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of words.")
+@with_options("version")
+def doctor(reflectors: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Examine this host: clock, kernel, NAT, IPv6, and what to expect of partners.
+
+    Exits 0 if nothing is broken; else with the exit code that the other commands would have:
+    1 kernel, 2 local port in use, 3 rendezvous or reflector, 4 no clock, 5 a NAT that gives every
+    connection a new port.
+    """
+    settings = DoctorSettings(
+        rendezvous=options["rendezvous"] or None,
+        reflectors=reflector_names(reflectors),
+        ntp=ntp_servers(options),
+        local_port=options["local_port"],
+    )
+    try:
+        from peer.apps.doctor import run_doctor
+
+        exit_code = run_doctor(settings, as_json=as_json)
     except KeyboardInterrupt:
         exit_code = INTERRUPTED
     sys.exit(exit_code)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -128,6 +128,26 @@ def ntp_servers(options: Mapping[str, Any]) -> tuple[str, ...]:
     except ValueError as error:
         raise click.UsageError(f"--ntp: {error}") from None
     return tuple(options["ntp"]) or DEFAULT_NTP
+
+
+def reflector_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the reflectors that a command was given; exits where one is none.
+
+    Args:
+        names: ``HOST:PORT`` of each.
+
+    Returns:
+        The same.
+    """
+    from rendezvous.protocol.endpoints import EndpointError, split_host_port
+
+    for name in names:
+        try:
+            if split_host_port(name)[1] == 0:
+                raise EndpointError(f"{name!r}: '0' is not a port")
+        except EndpointError as error:
+            raise click.UsageError(f"--reflector: {error}") from None
+    return tuple(names)
 
 
 def hooks_of_environment() -> TestHooks:

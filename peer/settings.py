@@ -104,3 +104,16 @@ class MeetSettings:
     timeout_ns: int | None = None
     """Most that all of it may take; None: no limit."""
     hooks: TestHooks = field(default_factory=TestHooks)
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorSettings:
+    """What a host is examined with."""
+
+    rendezvous: str | None = None
+    """Its reflectors say how this host is seen, and its clock is compared."""
+    reflectors: tuple[str, ...] = ()
+    """``HOST:PORT`` of STUN servers over TCP, instead of the rendezvous's."""
+    ntp: tuple[str, ...] = DEFAULT_NTP
+    local_port: int | None = None
+    """First of the ports that the user means to use."""

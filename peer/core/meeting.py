@@ -69,6 +69,7 @@ LEAD_US = US_PER_S
 FIRST_PORT = 16_384
 """Ports are from here to 32767: 14 bits, below Linux's ephemeral range (32768 and up), so that
 neither host's kernel hands them out by itself."""
+LAST_PORT = 32_767
 _PORT_BITS = 0x3FFF
 SECRET_PORTS = 3
 """Beside the one that depends on the bucket alone."""

@@ -39,13 +39,14 @@ _STUN_HEADER = 20
 
 
 async def resolve_reflectors(
-    advertised: Sequence[str], rendezvous: Sequence[str]
+    advertised: Sequence[str], rendezvous: Sequence[str], *, own_choice: bool = False
 ) -> dict[Family, list[Endpoint]]:
     """Turn what the rendezvous advertises into endpoints, by family.
 
     Args:
         advertised: ``HOST:PORT``; ``*`` means the rendezvous's own host.
         rendezvous: the rendezvous's own addresses.
+        own_choice: this peer's user names them, not a rendezvous: none is left out.
 
     Returns:
         Up to two endpoints for each family, at two addresses where there are.  Left out is
@@ -63,10 +64,9 @@ async def resolve_reflectors(
             continue  # the next one may be good; none at all is said by the caller
         for endpoint in endpoints:
             known = found.setdefault(endpoint.family, [])
-            strange = endpoint.address not in rendezvous and refusal(
-                endpoint, networks, on_one_host=False
-            )
-            if endpoint not in known and not strange:
+            own = own_choice or endpoint.address in rendezvous
+            strange = None if own else refusal(endpoint, networks, on_one_host=False)
+            if endpoint not in known and strange is None:
                 known.append(endpoint)
     return {family: _two(endpoints) for family, endpoints in found.items() if endpoints}
 
@@ -85,7 +85,7 @@ def _two(endpoints: list[Endpoint]) -> list[Endpoint]:
 async def observe(
     ports: Sequence[LocalPort],
     reflectors: dict[Family, list[Endpoint]],
-    session: str,
+    session: str | None,
     clock: Clock,
 ) -> list[Observation]:
     """Ask every reflector from every port, and stop when enough is known.
@@ -93,7 +93,7 @@ async def observe(
     Args:
         ports: claimed ports; each gets a sibling for each reflector, left open.
         reflectors: endpoints by family.
-        session: the session the tokens are for.
+        session: the session the tokens are for; None: no tokens are wanted.
         clock: to bound the waiting.
 
     Returns:
@@ -127,7 +127,7 @@ async def observe(
     return seen
 
 
-async def _ask(port: LocalPort, reflector: Endpoint, session: str) -> Observation | None:
+async def _ask(port: LocalPort, reflector: Endpoint, session: str | None) -> Observation | None:
     loop = asyncio.get_running_loop()
     transaction = secrets.token_bytes(12)
     try:

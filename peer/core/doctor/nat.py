@@ -1,0 +1,142 @@
+"""What is between this host and the world, as far as a reflector over TCP can tell.
+
+Whom a NAT or firewall lets in (filtering, RFC 5382 §4.3) cannot be told from inside: a reflector
+only answers, and what knocks unasked is never seen.  midair does not depend on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from peer.core.allocation import Allocation, Ports, allocation
+from peer.core.doctor.check import Check, Status
+from peer.core.mapping import Observation, classify
+from rendezvous.protocol.endpoints import Family
+from rendezvous.protocol.messages import MappingBehaviour
+
+NO_REFLECTOR = 3
+"""The exit code of a peer whose rendezvous cannot be used."""
+NO_PATH = 5
+"""That of one that finds no path."""
+_UNNAMED = (
+    "not looked at: name a rendezvous (--rendezvous URL), or two STUN servers over TCP "
+    "(--reflector HOST:PORT)"
+)
+_FILTERING = "whom it lets in unasked is not to be seen from inside"
+_PREDICTABLE = (MappingBehaviour.ENDPOINT_INDEPENDENT, MappingBehaviour.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class NatSeen:
+    """What reflectors said."""
+
+    asked: bool
+    """Whether there was anybody to ask."""
+    trouble: str | None = None
+    """Why nothing could be measured; None: see the observations."""
+    observations: tuple[Observation, ...] = ()
+    hairpin: bool | None = None
+    """Whether a connection to one's own public endpoint came back; None: not tried."""
+    ipv6: str | None = None
+    """This host's own address of the global kind, and only with a route."""
+
+    def of(self, family: Family) -> list[Observation]:
+        """Return the observations of one family."""
+        return [seen for seen in self.observations if seen.local.family == family]
+
+
+def is_translated(observations: Iterable[Observation]) -> bool:
+    """Say whether there is a NAT: somebody saw another address, or port, than the own one."""
+    return any(seen.mapped != seen.local for seen in observations)
+
+
+def judge_nat(seen: NatSeen) -> Check:
+    """Say what the NAT of IPv4 is like.
+
+    Args:
+        seen: what reflectors said.
+
+    Returns:
+        The check; broken when they do not answer, or when nobody can say where to aim.
+    """
+    if not seen.asked:
+        return Check("NAT", Status.UNKNOWN, (_UNNAMED,))
+    if seen.trouble is not None or not seen.observations:
+        why = seen.trouble or "no reflector answers: its TCP ports must be open to this host"
+        return Check("NAT", Status.BROKEN, (why,), exit_code=NO_REFLECTOR)
+    found = seen.of(4)
+    if not found:
+        return Check("NAT", Status.OK, ("no reflector was reached over IPv4",))
+    behaviour, ports = classify(found), allocation(found)
+    translated = is_translated(found)
+    facts: dict[str, object] = {
+        "translated": translated,
+        "public": sorted({each.mapped.address for each in found}),
+        "local": sorted({each.local.address for each in found}),
+        "mapping": behaviour.value,
+        "preserves_port": ports.allocation is Allocation.PRESERVED,
+        "allocation": ports.allocation.value,
+        "step": ports.step,
+        "hairpin": seen.hairpin,
+        "filtering": None,
+    }
+    public = ", ".join(sorted({each.mapped.address for each in found}))
+    if not translated:
+        line = f"none: this host is {public}, seen from outside"
+        return Check("NAT", Status.OK, (line, _FILTERING), facts)
+    lines = [f"seen from outside as {public}: NAT"]
+    predictable = behaviour in _PREDICTABLE
+    lines.append(f"its mapping is {_mapping(behaviour)}, {_ports(ports, predictable)}")
+    if len({each.mapped.address for each in found}) > 1:
+        lines.append("it has several public addresses: connections may come from another one")
+    if seen.hairpin is not None:
+        back = "lead back" if seen.hairpin else "do not lead back (hairpin)"
+        lines.append(f"connections from inside to its public address {back}")
+    if predictable:
+        return Check("NAT", Status.OK, (*lines, _FILTERING), facts)
+    lines.append("so nobody can say where to aim: set it to keep ports, or use another network")
+    return Check("NAT", Status.BROKEN, tuple(lines), facts, NO_PATH)
+
+
+def judge_ipv6(seen: NatSeen) -> Check:
+    """Say what there is of IPv6.
+
+    Args:
+        seen: what reflectors said.
+
+    Returns:
+        The check; never broken, since IPv4 serves.
+    """
+    found = seen.of(6)
+    facts: dict[str, object] = {
+        "address": seen.ipv6,
+        "reached": bool(found),
+        "translated": is_translated(found) if found else None,
+    }
+    if seen.ipv6 is None:
+        return Check(
+            "IPv6", Status.OK, ("none; a partner with nothing else is out of reach",), facts
+        )
+    if not found:
+        return Check("IPv6", Status.OK, (f"{seen.ipv6}; no reflector was asked over it",), facts)
+    how = "through a NAT" if is_translated(found) else "as it is"
+    return Check("IPv6", Status.OK, (f"{seen.ipv6}, seen from outside {how}",), facts)
+
+
+def _mapping(behaviour: MappingBehaviour) -> str:
+    if behaviour is MappingBehaviour.UNKNOWN:
+        return "not known (only one reflector answered)"
+    return behaviour.value.replace("_", "-")
+
+
+def _ports(ports: Ports, predictable: bool) -> str:
+    if ports.allocation is Allocation.PRESERVED:
+        return "ports are kept"
+    if ports.allocation is Allocation.PARTLY:
+        return "ports are kept where they are free"
+    if predictable:
+        return "ports are changed"
+    if ports.allocation is Allocation.SEQUENTIAL:
+        return f"ports are counted up by {ports.step}"
+    return "ports are random"
