@@ -194,6 +194,8 @@ def _outside(room: Room) -> tuple[Scene, list[Check]]:
     title = f"Cure: a port outside the range ({OUTSIDE})"
     with Recorder(title, {ROOM: room}) as record:
         tries = _keep_connecting(room, record, remotes, _full_turn)
+        if tries.met is not None:
+            close_by_reset(tries.met)
         record.did(f"{tries.words}: {', '.join(sorted(tries.outcomes))}")
         scene = record.scene(_lanes(remotes, "nobody listens"), shorten=_few, pictured=False)
     return scene, [
