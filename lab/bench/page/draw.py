@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from lab.bench.page.series import spread
 from lab.diagram.svg_style import CARD, EDGE, FAINT, INK, MUTED
 
-SIZE_INCHES = (10.0, 7.4)
+WIDTH_INCHES = 10.0
 DASHED: dict[str, Any] = {"color": MUTED, "linewidth": 1.3, "linestyle": (0, (4, 2))}
 """A line that nobody measured: what packets allow."""
 BAR: dict[str, Any] = {"marker": "_", "markersize": 11, "markeredgewidth": 2.2}
@@ -51,10 +51,10 @@ _STYLE = {
 
 
 @contextmanager
-def picture() -> Iterator[Figure]:
+def picture(height_inches: float) -> Iterator[Figure]:
     """Make an empty picture; draw it and make its SVG within the context."""
     with matplotlib.rc_context(_STYLE):
-        yield Figure(figsize=SIZE_INCHES, layout="constrained")
+        yield Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
 
 
 def svg(figure: Figure, title: str) -> str:

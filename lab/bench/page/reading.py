@@ -75,18 +75,20 @@ the early peer's SYN is refused and it fires again at once, so the later peer is
 trip after its own first SYN, whatever the skew. The early peer is open when its next shot has
 crossed, too: that is the saw-tooth, between 2 D and 3 D. Exactly on an edge (20 and 60 ms) both
 outcomes occur. Routers that drop in silence let the early peer wait, so the first shot succeeds
-at any skew; beyond D it needs the third packet of the later peer, and both are open at 3 D.""",
+at any skew; beyond D it needs the third packet of the later peer, and both are open at 3 D.
+Routers that send ICMP do so about once a second for each host (`net.ipv4.icmp_ratelimit`), and
+drop in between: after a few shots they are the second kind.""",
     ),
     "grid": Reading(
         title="Delay and loss",
         picture="delay",
         text="""\
-The clocks' errors do not shrink with the distance. At 1 ms the two first SYNs may leave further
-apart than the path is long: then the early one is refused, and the first shot can only succeed
-where it was lost before that. The share of sessions whose SYNs truly left less than D apart (grey
-in the picture, from the captures) is what to compare with. Loss hits the SYNs, the greeting and
-the requests to the rendezvous alike. TCP repeats a lost SYN after a second, but only if all four
-pairs lose theirs does a volley wait for that.""",
+How far apart the first SYNs leave has nothing to do with how far they go, so it matters where D is
+small: at 1 ms some are refused, fired again, and connected some milliseconds later. (In a guest
+both peers share one processor, and the one that fires first keeps the other waiting: those 1 ms are
+the guest's. The section on aim has a processor for each.) Loss hits the SYNs, the greeting and the
+requests to the rendezvous alike; an early SYN that is lost is not refused, and waits. TCP repeats
+a SYN only after a second, but of four pairs one nearly always gets through.""",
     ),
     "clock": Reading(
         title="Clocks",

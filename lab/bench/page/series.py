@@ -36,8 +36,6 @@ class Cell:
     runs: int
     connected: int
     first_shot: int
-    within_delay: int
-    """Sessions whose first SYNs truly left less than the delay apart."""
     samples: tuple[Sample, ...]
     later_open_ms: tuple[float, ...]
     """From the later peer's first SYN to its own open; of sessions that connected."""
@@ -95,13 +93,11 @@ def _cells(sessions: list[Session], name: str) -> list[Cell]:
 def _cell(at_ms: float, group: list[Session]) -> Cell:
     rows = [session["facts"] for session in group]
     connected = [row for row in rows if row["connected"]]
-    delay_ms = group[0]["conditions"]["delay_ms"]
     return Cell(
         at_ms=at_ms,
         runs=len(rows),
         connected=len(connected),
         first_shot=sum(bool(row["first_shot"]) for row in connected),
-        within_delay=sum(row["skew_ms"] is not None and row["skew_ms"] < delay_ms for row in rows),
         samples=tuple(
             Sample(
                 skew_ms=row["skew_ms"],

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NEAR_MS = 66.0
 """Skews up to here have a common, even scale; each of those beyond has a place of its own."""
+HEIGHT_INCHES = 7.4
 TITLE = "Time to connect against skew"
 _TITLES: dict[Answer, str] = {
     "rst": "Routers that refuse an early SYN with a RST: the early peer fires again at once",
@@ -49,7 +50,7 @@ def draw(sessions: Sequence[Session], delay_ms: float) -> str:
     Returns:
         The picture, as SVG.
     """
-    with picture() as figure:
+    with picture(HEIGHT_INCHES) as figure:
         grid = figure.add_gridspec(2, 2, width_ratios=[4.2, 1])
         upper: Axes | None = None
         for row, answer in enumerate(_TITLES):
