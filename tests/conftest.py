@@ -8,6 +8,11 @@ from collections.abc import Generator
 import hypothesis
 import pytest
 
+from tests.soak import pytest_addoption, pytest_generate_tests, pytest_terminal_summary
+
+__all__ = ["pytest_addoption", "pytest_generate_tests", "pytest_terminal_summary"]
+"""Hooks: pytest finds them by name."""
+
 # A slow machine is no bug, so no example is timed.
 hypothesis.settings.register_profile("midair", deadline=None)
 # In CI the same examples every time: what fails there, fails on the next machine too.
