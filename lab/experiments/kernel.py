@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import socket
 import struct
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from lab.experiments.room import Room
 from lab.packets import Endpoint
@@ -32,7 +29,6 @@ STATES = {
     12: "SYN-RECEIVED",
 }
 """<net/tcp_states.h>, by the names of RFC 9293 section 3.3.2."""
-WATCH_EVERY_S = 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +97,7 @@ def ephemeral_range(room: Room) -> tuple[int, int]:
 
 
 class Watch:
-    """Looks at the tables of some rooms every millisecond, and keeps every state it sees.
+    """Keeps every state that the tables of some rooms have shown when they were looked at.
 
     Args:
         rooms: which.
@@ -109,34 +105,19 @@ class Watch:
 
     def __init__(self, rooms: Mapping[str, Room]) -> None:
         self._rooms = rooms
-        self._over = threading.Event()
         self._seen: dict[tuple[str, Endpoint, Endpoint], list[str]] = {}
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
-    def _run(self) -> None:
-        while not self._over.wait(WATCH_EVERY_S):
-            for room in self._rooms.values():
-                for entry in sockets(room):
-                    states = self._seen.setdefault((room.name, *entry.flow), [])
-                    if states[-1:] != [entry.state]:
-                        states.append(entry.state)
+    def look(self) -> None:
+        """Look now."""
+        for room in self._rooms.values():
+            for entry in sockets(room):
+                states = self._seen.setdefault((room.name, *entry.flow), [])
+                if states[-1:] != [entry.state]:
+                    states.append(entry.state)
 
     def states(self, room: str) -> dict[tuple[Endpoint, Endpoint], list[str]]:
         """Return the states that each socket of a room went through, as far as seen."""
         return {key[1:]: list(states) for key, states in self._seen.items() if key[0] == room}
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._thread.join()
 
 
 def owners(entries: Sequence[Entry]) -> tuple[str, ...]:

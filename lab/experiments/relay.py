@@ -22,7 +22,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -36,6 +36,8 @@ _SOL_PACKET, _PACKET_VNET_HDR, _PACKET_IGNORE_OUTGOING = 263, 15, 23
 """<linux/if_packet.h>; the socket module has none of them."""
 _VNET_HEADER, _MAC = 10, 6
 _FRAME_BYTES = 2**17
+_HOLD_S = 0.01
+"""How long the relay's thread waits, while nothing is delivered, before it looks for more."""
 _PERMANENT = 0x80
 """<linux/neighbour.h> NUD_PERMANENT: no SYN waits for ARP."""
 INTERFACE = "eth0"
@@ -58,10 +60,17 @@ class Relay:
     Args:
         names: of the hosts; they get addresses from ``192.0.2.1`` on, in this order.
         delay_s: how long each frame is held back.
+
+    Attributes:
+        before_delivery: called before each frame is delivered, in the relay's thread: what is
+            looked at then is what lasted until then.
     """
 
     def __init__(self, names: Sequence[str], *, delay_s: float) -> None:
+        self.before_delivery: Callable[[], None] | None = None
         self._delay_s = delay_s
+        self._free = threading.Event()
+        self._free.set()
         self.rooms: dict[str, Room] = {}
         self._ports: dict[bytes, socket.socket] = {}
         self._wake = socket.socketpair()
@@ -97,6 +106,18 @@ class Relay:
         mac = bytes.fromhex(_mac(number).replace(":", ""))
         self._ports[mac] = self._room.call(lambda: _tap(port))
 
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[None]:
+        """Deliver nothing for a while: whatever is sent meanwhile is in the air at once.
+
+        On a busy machine this program may be kept from its next call for longer than the delay.
+        """
+        self._free.clear()
+        try:
+            yield
+        finally:
+            self._free.set()
+
     def _carry(self) -> None:
         """Carry frames until told to stop: the relay's thread."""
         held: list[tuple[float, int, bytes]] = []
@@ -111,10 +132,12 @@ class Relay:
             for port in readable:
                 for frame in _frames(port):
                     heapq.heappush(held, (due, next(order), frame))
-            while held and held[0][0] <= time.monotonic():
+            while held and held[0][0] <= time.monotonic() and self._free.wait(_HOLD_S):
                 self._deliver(heapq.heappop(held)[2])
 
     def _deliver(self, frame: bytes) -> None:
+        if self.before_delivery is not None:
+            self.before_delivery()
         port = self._ports.get(frame[_VNET_HEADER : _VNET_HEADER + _MAC])
         if port is not None:
             # The far end may be gone: so is the frame, as on any cable.
@@ -124,6 +147,7 @@ class Relay:
     def close(self) -> None:
         """Unplug everything."""
         if self._thread.ident is not None:
+            self._free.set()
             self._wake[1].send(b"x")
             self._thread.join()
         for port in (*self._ports.values(), *self._wake):

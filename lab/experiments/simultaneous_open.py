@@ -47,7 +47,7 @@ def run() -> Report:
     """Run the experiment."""
     with Relay((A, B), delay_s=DELAY_S) as relay:
         # A port for each: a RST that is still on its way would disturb the next call from there.
-        crossing, checks = _crossing(relay.rooms, PORT)
+        crossing, checks = _crossing(relay, PORT)
         early, refused_early = _apart(relay.rooms, PORT + 1, "A calls too early", first=A)
         late, refused_late = _apart(relay.rooms, PORT + 2, "A calls too late", first=B)
     return Report(
@@ -75,20 +75,21 @@ def _caller(room: Room, port: int) -> socket.socket:
     return caller
 
 
-def _crossing(rooms: Mapping[str, Room], port: int) -> tuple[Scene, list[Check]]:
-    ends = _ends(port)
+def _crossing(relay: Relay, port: int) -> tuple[Scene, list[Check]]:
+    rooms, ends, watch = relay.rooms, _ends(port), Watch(relay.rooms)
+    relay.before_delivery = watch.look
     with (
         Recorder("They cross: both call at once", rooms, INTERFACE) as record,
-        Watch(rooms) as watch,
         _caller(rooms[A], port) as a,
         _caller(rooms[B], port) as b,
     ):
-        pending = {A: connect(a, ends[B]), B: connect(b, ends[A])}
+        with relay.holding():
+            pending = {A: connect(a, ends[B]), B: connect(b, ends[A])}
+            record.look("while both SYNs are in the air")
         for name, outcome in pending.items():
             record.did(
                 f"{name}: bind({show(ends[name])}), connect({show(ends[_FAR[name]])}): {outcome}"
             )
-        record.look("while both SYNs are in the air")
         outcomes = [result(caller) for caller in (a, b)]
         record.did(f"both: connect() has ended with {outcomes[0]} (A) and {outcomes[1]} (B)")
         entries = record.look("when both are connected")
@@ -99,6 +100,7 @@ def _crossing(rooms: Mapping[str, Room], port: int) -> tuple[Scene, list[Check]]
         seen = {name: record.packets(name) for name in rooms}
         for caller in (a, b):
             close_by_reset(caller)
+    relay.before_delivery = None
     states = {name: list(watch.states(name).values()) for name in rooms}
     figure = {
         name: [(p.direction, p.tcp.flag_words) for p in packets if p.tcp][:4]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 
@@ -63,27 +63,28 @@ def run() -> Report:
     )
 
 
-def _play(scene: Callable[[Mapping[str, Room]], Played]) -> Played:
+def _play(scene: Callable[[Relay], Played]) -> Played:
     """Give a scene a network of its own, with a server."""
     with Relay((CLIENT, SERVER, THIRD), delay_s=DELAY_S) as relay, ExitStack() as stack:
         listener = stack.enter_context(relay.rooms[SERVER].socket())
         listener.bind(LISTENING)
         listener.listen()
-        return scene(relay.rooms)
+        return scene(relay)
 
 
-def _stranger(rooms: Mapping[str, Room]) -> Played:
+def _stranger(relay: Relay) -> Played:
     """Let the third host call the client's port in its own name."""
-    end = (address(1), PORT)
+    rooms, end = relay.rooms, (address(1), PORT)
     with (
         Recorder("In its own name", rooms, INTERFACE) as record,
         rooms[CLIENT].socket() as client,
         rooms[THIRD].socket() as third,
     ):
         client.bind(end)
-        for sock, target in ((client, LISTENING), (third, end)):
-            sock.setblocking(False)
-            connect(sock, target)
+        with relay.holding():
+            for sock, target in ((client, LISTENING), (third, end)):
+                sock.setblocking(False)
+                connect(sock, target)
         told, refused = result(client), result(third)
         record.note(1, f"connect(): {told}")
         record.note(0, f"connect(): {refused}", failed=True)
@@ -102,20 +103,17 @@ def _stranger(rooms: Mapping[str, Room]) -> Played:
     ]
 
 
-def _forged(rooms: Mapping[str, Room], *, guess: int) -> Played:
+def _forged(relay: Relay, *, guess: int) -> Played:
     """Let the third host call a port of the client's in the server's name."""
-    end, right = (address(1), PORT), guess == PORT
+    rooms, end, right = relay.rooms, (address(1), PORT), guess == PORT
     title = f"In the server's name, to the {'right' if right else 'wrong'} port"
     with Recorder(title, rooms, INTERFACE) as record, rooms[CLIENT].socket() as client:
         client.bind(end)
         client.setblocking(False)
-        connect(client, LISTENING)
-        send_syn(
-            rooms[THIRD],
-            source=LISTENING,
-            target=(end[0], guess),
-            sequence=FORGED_SEQUENCE,
-        )
+        forged = {"source": LISTENING, "target": (end[0], guess)}
+        with relay.holding():
+            connect(client, LISTENING)
+            send_syn(rooms[THIRD], **forged, sequence=FORGED_SEQUENCE)
         told = result(client)
         record.note(1, f"connect(): {told}", failed=told != "0")
         record.did(
