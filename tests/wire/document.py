@@ -19,8 +19,9 @@ from enum import Enum
 from pathlib import Path
 
 from peer import errors
-from peer.core import agent, code, frames, proof, race, stream_machine, volley
+from peer.core import agent, code, frames, meeting, proof, race, stream_machine, volley
 from peer.io import attempt, learn, wire
+from peer.meet_options import MEET_TIMEOUT_S
 from peer.settings import CONNECT_TIMEOUT_NS
 from rendezvous import memory, session, tokens
 from rendezvous.protocol import messages, planner, stun
@@ -156,6 +157,12 @@ def numbers() -> str:
         ("keepalive", f"{keep['idle']} s idle, then {keep['cnt']} probes {keep['intvl']} s apart"),
         ("unacknowledged bytes end a connection after", f"{wire.USER_TIMEOUT_MS // 1000} s"),
         ("time from pairing to a connection", f"{CONNECT_TIMEOUT_NS // s} s"),
+        ("a bucket of `midair meet`", f"{meeting.BUCKET_US // US_PER_S} s"),
+        ("its instant is within", f"{meeting.SPREAD_US // US_PER_S} s of its start"),
+        ("its meeting may be joined for", f"{meeting.JOIN_US // US_PER_S} s"),
+        ("its ports", f"{meeting.FIRST_PORT} to {meeting.LAST_PORT}"),
+        ("bound of a clock to meet by, at most", f"{meeting.MAX_BOUND_US // US_PER_S} s"),
+        ("our peer gives up a secret's meetings after", f"{MEET_TIMEOUT_S} s"),
     )
     return table(("number", "value"), rows)
 
