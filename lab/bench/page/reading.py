@@ -106,6 +106,14 @@ travels, its lead passes (tens to hundreds of milliseconds, so that both have re
 trip opens the connection, and another one and a half prove both ends. *Imports to connected* is
 all that the second user waits for, but for Python's own start.""",
     ),
+    "meet": Reading(
+        title="Without a server",
+        text="""\
+`midair meet`: two hosts that agreed an hour, or only a secret, and nothing else; no rendezvous
+runs. *By time* uses one port again and again, after a pause in which routers forget the connection
+before. *By secret* starts the two sides up to 20 s apart; the secret appoints a meeting every 15 s,
+and the time is the later side's.""",
+    ),
     "unpredictable": Reading(
         title="Where there is no path",
         text="""\

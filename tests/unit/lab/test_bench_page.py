@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +18,9 @@ from lab.bench.page.reading import READINGS
 from lab.bench.report import Measured, Report
 from lab.topology import Answer
 
+GOLDEN = Path(__file__).with_name("golden") / "bench.json"
+"""Three sessions of each kind, of sections refire and grid, as `make bench` left them in its JSON
+on one day; only the peers' own events are taken out."""
 D = 20.0
 MACHINES = [
     {"guest": guest, "kernel": kernel, "cpu": "X", "processors": 2, "python": "3.11"}
@@ -200,3 +206,30 @@ def test_page_when_nothing_is_measured_can_be_written() -> None:
 
 def test_every_section_has_sentences_on_how_to_read_it() -> None:
     assert [name for name in ALL if name not in READINGS] == []
+
+
+@pytest.fixture(name="real")
+def real_report() -> Report:
+    return Report.from_json(json.loads(GOLDEN.read_text()))
+
+
+@pytest.mark.parametrize("answer", ["rst", "drop"])
+def test_measured_sessions_when_compared_with_physics_agree(real: Report, answer: Answer) -> None:
+    early, late, latest = series.by_skew(real.sessions, answer)
+    for cell in (early, late):
+        for sample in cell.samples:
+            allowed = physics.both_open_ms(answer, sample.skew_ms, D)
+            assert allowed <= sample.both_open_ms < allowed + 5
+            assert sample.first_shot is physics.one_shot_suffices(answer, sample.skew_ms, D)
+    # Many shots lose a little time each, so where the last one falls cannot be told.
+    assert all(2 * D <= time < 3 * D + 5 for time in latest.both_open_ms)
+    assert [cell.runs for cell in (early, late, latest)] == [3, 3, 3]
+
+
+def test_page_of_a_real_run_has_all_its_figures_and_what_is_missing(real: Report) -> None:
+    text = markdown.render(real, ["refire", "grid", "speed"])
+    assert [figure.what for figure in real.figures if f"| {figure.what} |" not in text] == []
+    assert "| ✓ | rst, skew 25 ms | 3 of 3 | 0 of 3 |" in text
+    assert "| ✓ | drop, skew 25 ms | 3 of 3 | 3 of 3 |" in text
+    assert "**Not measured:** speed." in text
+    assert max(map(len, re.findall(r"^[^|].*$", text, re.MULTILINE))) <= 120
