@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from peer.core.greeting import Facts, Greeting, Hello, Proof, Select, Selected
 from peer.core.proof import PARTNER_OF, Place, make_proof
@@ -239,3 +241,25 @@ def test_unproven_when_a_proof_was_wrong_still_says_so() -> None:
     tell(machine, Received(1, far_proof("initiator", 1, key=b"x" * 32)))
 
     assert machine.unproven == {Reason.AUTHENTICATION: 1, Reason.NOT_SELECTED: 1}
+
+
+@settings(max_examples=500)
+@given(st.data(), st.sampled_from(["initiator", "responder", None]), st.integers(1, 2))
+def test_stranger_when_it_says_and_repeats_anything_is_never_kept_and_never_told_facts(
+    data: st.DataObject, role: Role | None, pairs: int
+) -> None:
+    """It has no key, but hears every word of ours, and says it again anywhere, in any order."""
+    machine = Race(role, SESSION, 1, KEY)
+    nonces = [bytes([pair]) * 32 for pair in range(pairs)]
+    tell(machine, *(Opened(pair, nonces[pair]) for pair in range(pairs)))
+    heard: list[Greeting] = []
+    for _ in range(data.draw(st.integers(1, 8))):
+        pair = data.draw(st.integers(0, pairs - 1))
+        hellos = [Hello(Place(SESSION, 1, pair), nonce) for nonce in (FAR, *nonces)]
+        words = [*hellos, Proof(bytes(32)), Select(FACTS), Selected(FACTS), *heard]
+        said = st.builds(Received, st.just(pair), st.sampled_from(words))
+        event = data.draw(said | said | said | st.just(Broken(pair)) | st.just(TimerFired()))
+        commands = tell(machine, event)
+        assert not [command for command in commands if isinstance(command, Keep | TellFacts)]
+        heard += [command.message for command in commands if isinstance(command, Send)]
+    assert machine.kept is None
