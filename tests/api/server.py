@@ -22,6 +22,7 @@ from rendezvous.listeners import open_listeners
 from rendezvous.memory import MemoryStore
 from rendezvous.parking import Parking
 from rendezvous.protocol.endpoints import Endpoint
+from rendezvous.protocol.errors import PROBLEM_MEDIA_TYPE, Problem
 from rendezvous.server import Rendezvous
 from rendezvous.settings import Settings
 from rendezvous.tokens import Tokens
@@ -45,6 +46,15 @@ def client_of(app: FastAPI, address: str = "198.51.100.2") -> httpx.AsyncClient:
     """Return a client of an app, without a socket."""
     transport = httpx.ASGITransport(app, client=(address, 50000), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://rendezvous")
+
+
+def problem(answer: httpx.Response, status: int) -> Problem:
+    """Check that an answer is a problem of this status, and return it."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == PROBLEM_MEDIA_TYPE
+    said = Problem.model_validate_json(answer.content)
+    assert said.status == status
+    return said
 
 
 async def until(holds: Callable[[], bool]) -> None:
