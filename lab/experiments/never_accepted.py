@@ -205,7 +205,6 @@ def _in_order(room: Room, stack: ExitStack) -> tuple[Scene, list[Check]]:
             Lane("the listener", show(SERVER), ROOM, frozenset({SERVER})),
         ]
         scene = record.scene(lanes, quotes=[LOVE])
-    last = [(f.source, f.flags) for f in scene.ladder.flights][-4:]
     owned = [entry for entry in entries if entry.state == "ESTABLISHED" and entry.inode]
     return scene, [
         Check(
@@ -213,6 +212,14 @@ def _in_order(room: Room, stack: ExitStack) -> tuple[Scene, list[Check]]:
             f"{len(owned)} owned sockets, {heard!r}",
             len(owned) == 2 and heard == LOVE,
         ),
+        *_four_segments(scene, left),
+    ]
+
+
+def _four_segments(scene: Scene, left: Sequence[Entry]) -> list[Check]:
+    """Check how both ends hung up."""
+    last = [(f.source, f.flags) for f in scene.ladder.flights][-4:]
+    return [
         Check(
             "closing in order takes four segments: FIN, ACK, FIN, ACK",
             ", ".join(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lab.diagram.ladder import Lane
 from lab.experiments.calls import LOVE, connect, hear, show
+from lab.experiments.kernel import Entry
 from lab.experiments.record import LOOPBACK, Recorder
-from lab.experiments.report import Check, Report
+from lab.experiments.report import Check, Report, Scene
 from lab.experiments.room import Room
 
 TITLE = "One socket says “I love you.” and hears it"
@@ -39,9 +42,6 @@ def run() -> Report:
         closed = record.look("after close()")
         record.settle()
         scene = record.scene([Lane("the socket", show(END), ROOM)], quotes=[LOVE])
-    opening = [flight.flags for flight in scene.ladder.flights][:2]
-    loops = {flight.flow for flight in scene.ladder.flights}
-    states = scene.ladder.states(0)
     return Report(
         name="one-socket",
         title=TITLE,
@@ -49,24 +49,34 @@ def run() -> Report:
         scenes=(scene,),
         checks=(
             Check("connect() succeeds", outcome, outcome == "0"),
-            Check(
-                "there is one socket, whose two ends are the same",
-                ", ".join(f"{show(e.local)} ⇄ {show(e.remote)} {e.state}" for e in entries),
-                [(e.flow, e.state) for e in entries] == [((END, END), "ESTABLISHED")],
-            ),
-            Check(
-                "its SYN, and then its SYN·ACK, come back to it",
-                ", ".join(opening),
-                opening == ["SYN", "SYN·ACK"] and loops == {(END, END)},
-            ),
             Check("it hears what it says", repr(heard), heard == LOVE),
-            Check(
-                "it hangs up on itself: CLOSING, then TIME-WAIT",
-                f"{' → '.join(states)}; afterwards the kernel shows "
-                + (", ".join(entry.state for entry in closed) or "nothing"),
-                states[-3:] == ["FIN-WAIT-1", "CLOSING", "TIME-WAIT"]
-                and [entry.state for entry in closed] == ["TIME-WAIT"],
-            ),
+            *_alone(scene, entries, closed),
         ),
         lesson=LESSON,
     )
+
+
+def _alone(scene: Scene, entries: Sequence[Entry], closed: Sequence[Entry]) -> list[Check]:
+    """Check that there is one socket, from its first SYN to its last state."""
+    opening = [flight.flags for flight in scene.ladder.flights][:2]
+    loops = {flight.flow for flight in scene.ladder.flights}
+    states = scene.ladder.states(0)
+    return [
+        Check(
+            "there is one socket, whose two ends are the same",
+            ", ".join(f"{show(e.local)} ⇄ {show(e.remote)} {e.state}" for e in entries),
+            [(e.flow, e.state) for e in entries] == [((END, END), "ESTABLISHED")],
+        ),
+        Check(
+            "its SYN, and then its SYN·ACK, come back to it",
+            ", ".join(opening),
+            opening == ["SYN", "SYN·ACK"] and loops == {(END, END)},
+        ),
+        Check(
+            "it hangs up on itself: CLOSING, then TIME-WAIT",
+            f"{' → '.join(states)}; afterwards the kernel shows "
+            + (", ".join(entry.state for entry in closed) or "nothing"),
+            states[-3:] == ["FIN-WAIT-1", "CLOSING", "TIME-WAIT"]
+            and [entry.state for entry in closed] == ["TIME-WAIT"],
+        ),
+    ]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import product
 
 from lab.diagram.ladder import Flight, Lane
 from lab.diagram.model import Kind
-from lab.experiments.calls import LOVE, close_by_reset, connect, hear, result, show
+from lab.experiments.calls import LOVE, connect, hear, result, show
 from lab.experiments.kernel import Entry, Watch
 from lab.experiments.record import Recorder
 from lab.experiments.relay import INTERFACE, Relay, address
 from lab.experiments.report import Check, Report, Scene
 from lab.experiments.room import Room
+from lab.packets import Packet
 
 TITLE = "Two SYNs that cross open one connection"
 CLAIM = (
@@ -36,20 +38,20 @@ DELAY_S = 0.05
 APART_S = 0.12
 """More than the delay: the first SYN is there before the other leaves, and its RST is back."""
 PORT = 1314
+Played = tuple[Scene, list[Check]]
 REPLY = "I love you, too."
 FIGURE_7 = ["SYN-SENT", "SYN-RECEIVED", "ESTABLISHED"]
 OPENING = [("out", "SYN"), ("in", "SYN"), ("out", "SYN,ACK"), ("in", "SYN,ACK")]
-_ADDRESSES = {A: address(1), B: address(2)}
+_ENDS = {A: (address(1), PORT), B: (address(2), PORT)}
+_LANES = [Lane(name, show(end), name) for name, end in _ENDS.items()]
 _FAR = {A: B, B: A}
 
 
 def run() -> Report:
     """Run the experiment."""
-    with Relay((A, B), delay_s=DELAY_S) as relay:
-        # A port for each: a RST that is still on its way would disturb the next call from there.
-        crossing, checks = _crossing(relay, PORT)
-        early, refused_early = _apart(relay.rooms, PORT + 1, "A calls too early", first=A)
-        late, refused_late = _apart(relay.rooms, PORT + 2, "A calls too late", first=B)
+    crossing, checks = _play(_crossing)
+    early, refused_early = _play(partial(_apart, title="A calls too early", first=A))
+    late, refused_late = _play(partial(_apart, title="A calls too late", first=B))
     return Report(
         name="simultaneous-open",
         title=TITLE,
@@ -60,35 +62,33 @@ def run() -> Report:
     )
 
 
-def _ends(port: int) -> dict[str, tuple[str, int]]:
-    return {name: (address, port) for name, address in _ADDRESSES.items()}
+def _play(scene: Callable[[Relay], Played]) -> Played:
+    """Give a scene a cable of its own: what is still on its way would disturb the next one."""
+    with Relay((A, B), delay_s=DELAY_S) as relay:
+        return scene(relay)
 
 
-def _lanes(port: int) -> list[Lane]:
-    return [Lane(name, show(end), name) for name, end in _ends(port).items()]
-
-
-def _caller(room: Room, port: int) -> socket.socket:
+def _caller(room: Room) -> socket.socket:
     caller = room.socket()
     caller.setblocking(False)
-    caller.bind((_ADDRESSES[room.name], port))
+    caller.bind(_ENDS[room.name])
     return caller
 
 
-def _crossing(relay: Relay, port: int) -> tuple[Scene, list[Check]]:
-    rooms, ends, watch = relay.rooms, _ends(port), Watch(relay.rooms)
+def _crossing(relay: Relay) -> Played:
+    rooms, watch = relay.rooms, Watch(relay.rooms)
     relay.before_delivery = watch.look
     with (
         Recorder("They cross: both call at once", rooms, INTERFACE) as record,
-        _caller(rooms[A], port) as a,
-        _caller(rooms[B], port) as b,
+        _caller(rooms[A]) as a,
+        _caller(rooms[B]) as b,
     ):
         with relay.holding():
-            pending = {A: connect(a, ends[B]), B: connect(b, ends[A])}
+            pending = {A: connect(a, _ENDS[B]), B: connect(b, _ENDS[A])}
             record.look("while both SYNs are in the air")
         for name, outcome in pending.items():
             record.did(
-                f"{name}: bind({show(ends[name])}), connect({show(ends[_FAR[name]])}): {outcome}"
+                f"{name}: bind({show(_ENDS[name])}), connect({show(_ENDS[_FAR[name]])}): {outcome}"
             )
         outcomes = [result(caller) for caller in (a, b)]
         record.did(f"both: connect() has ended with {outcomes[0]} (A) and {outcomes[1]} (B)")
@@ -96,18 +96,31 @@ def _crossing(relay: Relay, port: int) -> tuple[Scene, list[Check]]:
         record.wait_until(lambda: len(record.packets(B)) >= 6)
         heard = _talk(record, a, b)
         record.settle()
-        scene = record.scene(_lanes(port), quotes=(LOVE, REPLY))
+        scene = record.scene(_LANES, quotes=(LOVE, REPLY))
         seen = {name: record.packets(name) for name in rooms}
-        for caller in (a, b):
-            close_by_reset(caller)
-    relay.before_delivery = None
-    states = {name: list(watch.states(name).values()) for name in rooms}
+    return scene, [
+        Check("connect() succeeds on both sides", " and ".join(outcomes), outcomes == ["0", "0"]),
+        *_as_in_figure_7({name: list(watch.states(name).values()) for name in rooms}, seen),
+        Check(
+            "both SYNs left before the other one arrived",
+            _crossed_words(scene.ladder.flights),
+            _crossed(scene.ladder.flights),
+        ),
+        _one_connection(entries),
+        Check(
+            "both hear what the other said", f"{heard[0]!r}, {heard[1]!r}", heard == (REPLY, LOVE)
+        ),
+    ]
+
+
+def _as_in_figure_7(
+    states: Mapping[str, list[list[str]]], seen: Mapping[str, Sequence[Packet]]
+) -> list[Check]:
     figure = {
         name: [(p.direction, p.tcp.flag_words) for p in packets if p.tcp][:4]
         for name, packets in seen.items()
     }
-    return scene, [
-        Check("connect() succeeds on both sides", " and ".join(outcomes), outcomes == ["0", "0"]),
+    return [
         Check(
             "the kernel shows SYN-SENT, SYN-RECEIVED, ESTABLISHED on both sides",
             "; ".join(f"{n}: {' → '.join(s)}" for n, all_ in states.items() for s in all_),
@@ -117,15 +130,6 @@ def _crossing(relay: Relay, port: int) -> tuple[Scene, list[Check]]:
             "each host sends a SYN, gets a SYN, sends a SYN·ACK, gets a SYN·ACK (figure 7)",
             "; ".join(f"{n}: {_flags(packets)}" for n, packets in figure.items()),
             all(packets == OPENING for packets in figure.values()),
-        ),
-        Check(
-            "both SYNs left before the other one arrived",
-            _crossed_words(scene.ladder.flights),
-            _crossed(scene.ladder.flights),
-        ),
-        _one_connection(entries),
-        Check(
-            "both hear what the other said", f"{heard[0]!r}, {heard[1]!r}", heard == (REPLY, LOVE)
         ),
     ]
 
@@ -139,19 +143,17 @@ def _talk(record: Recorder, a: socket.socket, b: socket.socket) -> tuple[str, st
     return at_a, at_b
 
 
-def _apart(
-    rooms: Mapping[str, Room], port: int, title: str, *, first: str
-) -> tuple[Scene, list[Check]]:
+def _apart(relay: Relay, *, title: str, first: str) -> Played:
     """Let one call so much earlier that the SYNs do not cross."""
-    ends = _ends(port)
+    rooms = relay.rooms
     second = _FAR[first]
     outcomes: dict[str, str] = {}
     with Recorder(title, rooms, INTERFACE) as record:
         fired = time.monotonic()
         for name in (first, second):
             time.sleep(max(0.0, fired + (name == second) * APART_S - time.monotonic()))
-            with _caller(rooms[name], port) as caller:
-                connect(caller, ends[_FAR[name]])
+            with _caller(rooms[name]) as caller:
+                connect(caller, _ENDS[_FAR[name]])
                 outcomes[name] = result(caller)
                 record.note(0 if name == A else 1, f"connect(): {outcomes[name]}", failed=True)
         record.did(
@@ -160,7 +162,7 @@ def _apart(
         )
         record.did(f"{first} is told {outcomes[first]}, {second} {outcomes[second]}")
         record.settle()
-        scene = record.scene(_lanes(port))
+        scene = record.scene(_LANES)
     flights = scene.ladder.flights
     kinds = [flight.kind for flight in flights]
     return scene, [

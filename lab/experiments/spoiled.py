@@ -131,16 +131,23 @@ def _forged(relay: Relay, *, guess: int) -> Played:
     seen = (
         f"{' → '.join(states)}; connect(): {told}; at the server {', '.join(served) or 'nothing'}"
     )
-    resets = [f for f in scene.ladder.flights if f.kind is Kind.RST and f.source == 2]
-    if not right:
-        return scene, [
-            Check(
-                f"a forged SYN to another port ({guess} for {PORT}) changes nothing",
-                seen,
-                told == "0" and states == ["SYN-SENT", "ESTABLISHED"] and "ESTABLISHED" in served,
-            )
-        ]
+    reached = told == "0" and "ESTABLISHED" in served
+    if right:
+        return scene, _spoilt(scene, seen, reached)
     return scene, [
+        Check(
+            f"a forged SYN to another port ({guess} for {PORT}) changes nothing",
+            seen,
+            reached and states == ["SYN-SENT", "ESTABLISHED"],
+        )
+    ]
+
+
+def _spoilt(scene: Scene, seen: str, reached: bool) -> list[Check]:
+    """Check what the forged SYN did to the client."""
+    states = scene.ladder.states(1)
+    resets = [f for f in scene.ladder.flights if f.kind is Kind.RST and f.source == 2]
+    return [
         Check(
             "the client takes the forged SYN for the other half of a simultaneous open",
             ", ".join(f.label for f in scene.ladder.flights if f.source == 1),
@@ -150,7 +157,7 @@ def _forged(relay: Relay, *, guess: int) -> Played:
         Check(
             "and never reaches its server, which listens and has answered: the server resets it",
             f"{seen}; {len(resets)} RST by the server",
-            told != "0" and bool(resets) and "ESTABLISHED" not in served,
+            not reached and bool(resets) and "CLOSED" in states,
         ),
     ]
 
