@@ -11,6 +11,7 @@ from peer.apps.piped import run_piped
 from peer.core.countdown import clock_face
 from peer.io.clock import SystemClock
 from peer.io.meet import Meet
+from peer.io.meet_clock import MeetClock
 from peer.settings import MeetSettings
 from peer.tell import Tellers
 
@@ -68,6 +69,7 @@ def run_meet(
         return Meet(
             settings,
             tell,
+            MeetClock(settings.ntp, clock, tell),
             on_tick=Countdown(None if as_json else err, in_place),
             every_second=in_place,
             clock=clock,

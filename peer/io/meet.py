@@ -70,6 +70,8 @@ class Meet:
 
     settings: MeetSettings
     emit: Callable[[TraceEvent], None]
+    time: MeetClock
+    """Not measured yet."""
     on_tick: Callable[[int], None] = lambda _: None
     """Told how many whole seconds are left, and 0 when the countdown is over."""
     every_second: bool = False
@@ -77,7 +79,6 @@ class Meet:
     clock: Clock = field(default_factory=SystemClock)
     started_at: MonoNs | None = None
     """What ``elapsed_ms`` counts from; None: from :meth:`run`."""
-    _time: MeetClock = field(init=False)
     _addresses: dict[Family, str] = field(default_factory=dict)
     _held: list[LocalPort] = field(default_factory=list)
     """Claimed before it was known when, so that nobody takes them meanwhile."""
@@ -97,7 +98,6 @@ class Meet:
         """
         if self.started_at is None:
             self.started_at = self.clock.now()
-        self._time = MeetClock(self.settings.ntp, self.clock, self.emit)
         limit_ns = self.settings.timeout_ns
         try:
             async with asyncio.timeout(None if limit_ns is None else limit_ns / NS_PER_S):
@@ -128,7 +128,7 @@ class Meet:
         self._addresses = await find_partner(self.settings.host, same_ports=ports[0] == ports[1])
         if self.settings.port:
             self._held = self._claim([self.settings.port])
-        await self._time.measure()
+        await self.time.measure()
         schedule = self._schedule()
         last: Meeting | None = None
         while (meeting := schedule.next(self._now_us(), last)) is not None:
@@ -153,7 +153,7 @@ class Meet:
         else:
             assert self.started_at is not None
             # Not by now: measuring took its time.
-            if at_us < self._time.utc_us(self.started_at):
+            if at_us < self.time.utc_us(self.started_at):
                 raise self._past(at_us, now_us)
             instants_us = (at_us,)
         return ByTime(instants_us, self.settings.port, self.settings.remote_port, secret)
@@ -161,7 +161,7 @@ class Meet:
     def _past(self, at_us: int, now_us: int) -> UsageError:
         at, now = (write_instant(us, self.settings.zone_s) for us in (at_us, now_us))
         return UsageError(
-            f"{at} is over: it is {now} now (± {duration(self._time.bound_us())}, by NTP)",
+            f"{at} is over: it is {now} now (± {duration(self.time.bound_us())}, by NTP)",
             "Give both sides a later time, or --at next",
         )
 
@@ -176,7 +176,7 @@ class Meet:
                 at=write_instant(meeting.instant_us, self.settings.zone_s),
                 instant_us=meeting.instant_us,
                 wait_us=meeting.instant_us - self._now_us(),
-                bound_us=self._time.bound_us(),
+                bound_us=self.time.bound_us(),
                 authenticated=bool(self.settings.secret),
                 ports=tuple(local for local, _ in meeting.ports),
             )
@@ -184,12 +184,12 @@ class Meet:
 
     async def _await(self, meeting: Meeting) -> bool:
         """Wait until shortly before a meeting; say whether it was the whole wait."""
-        instant = self._time.mono(meeting.instant_us)
-        stale = instant - self._time.estimate.measured_at > FRESH_NS
+        instant = self.time.mono(meeting.instant_us)
+        stale = instant - self.time.estimate.measured_at > FRESH_NS
         if stale and meeting != self._checked:
             self._checked = meeting
             await self._count_down(MonoNs(instant - MEASURE_AHEAD_NS), instant)
-            await self._time.measure_again(MonoNs(instant - 2 * ARM_AHEAD_NS))
+            await self.time.measure_again(MonoNs(instant - 2 * ARM_AHEAD_NS))
             return False
         await self._count_down(MonoNs(instant - ARM_AHEAD_NS), instant)
         self.on_tick(0)
@@ -206,7 +206,7 @@ class Meet:
     async def _keep(self, meeting: Meeting) -> Won | AttemptResult:
         held, self._held = self._held, []
         ground = Prepared(
-            held or self._claim([local for local, _ in meeting.ports]), self._time.estimate
+            held or self._claim([local for local, _ in meeting.ports]), self.time.estimate
         )
         assert self.started_at is not None
         try:
@@ -219,7 +219,7 @@ class Meet:
                 session=meeting.session,
                 key=meeting.key,
                 clock=self.clock,
-                clockmap=self._time.clockmap,
+                clockmap=self.time.clockmap,
                 on_one_host=True,
                 skew_ns=self.settings.hooks.skew_ns,
                 emit=self.emit,
@@ -262,7 +262,7 @@ class Meet:
         )
 
     def _now_us(self) -> int:
-        return self._time.utc_us(self.clock.now())
+        return self.time.utc_us(self.clock.now())
 
     def _release(self) -> None:
         for port in self._held:
