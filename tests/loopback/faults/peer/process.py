@@ -58,9 +58,10 @@ def local_ports(peer: Peer) -> set[int]:
     named = [one["local"] for one in peer.events if one["event"] == "mapping"]
     ports = {int(endpoint.rpartition(":")[2]) for local in named for endpoint in local}
     inodes = set()
-    for descriptor in Path(f"/proc/{peer.process.pid}/fd").iterdir():
-        with contextlib.suppress(OSError):  # closed meanwhile
-            inodes.add(os.readlink(descriptor).removeprefix("socket:[").removesuffix("]"))
+    with contextlib.suppress(OSError):  # it has ended meanwhile
+        for descriptor in Path(f"/proc/{peer.process.pid}/fd").iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                inodes.add(os.readlink(descriptor).removeprefix("socket:[").removesuffix("]"))
     # The kernel may give one of the others to somebody else at once.
     first, last = ephemeral_range()
     seen = {port for port, inode in _tcp_sockets() if inode in inodes}

@@ -97,7 +97,7 @@ async def test_connector_when_killed_after_its_report_has_none_any_more(
 
 async def test_partner_when_killed_before_the_instant_is_fired_at_in_vain(url: str) -> None:
     env = {"MIDAIR_TEST_LEAD_MS": "500"}
-    with pair(url, listen=("--json", *LIMIT), env=env) as (one, dead):
+    with pair(url, listen=("--json", "--timeout", "2.5"), env=env) as (one, dead):
         await event(dead, "appointment")
         await kill(dead)
         assert await ended(one, b"lost") == (5, b"")

@@ -198,6 +198,17 @@ async def test_answer_when_it_never_comes_at_any_step_ends_with_the_time(step: s
             assert failure(one)[0] == "rendezvous_unreachable"
 
 
+async def test_redirect_when_it_leads_elsewhere_is_not_followed() -> None:
+    async with hostile() as elsewhere:
+        redirect = http(b"", "307 Temporary Redirect", f"location: {elsewhere.url}/v1/sessions")
+        async with hostile({"open": redirect}) as server:
+            with Peer("listen", "--json", url=server.url) as one:
+                assert await ended(one) == (3, b"")
+                assert "says: HTTP status 307" in failure(one)[1]
+        # The seat's secret goes to nobody but the server that the user named.
+        assert elsewhere.requests == []
+
+
 async def test_polls_when_answered_at_once_and_with_nothing_are_spaced() -> None:
     empty = said(WaitResponse(version=PROTOCOL_VERSION, partner=False))
     async with hostile({"wait": empty}) as server:

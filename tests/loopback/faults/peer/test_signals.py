@@ -38,7 +38,7 @@ def slow_ntp() -> Iterator[str]:
 
 async def stops(one: Peer, number: signal.Signals, mark: dict[str, str], data: bytes = b"") -> None:
     """Send the signal; the peer ends as it should, and leaves nothing behind."""
-    ports = local_ports(one) if one.process.poll() is None else set()
+    ports = local_ports(one)
     one.process.send_signal(number)
     assert await ended(one, data) == (130, b"")
     assert failure(one) == STOPPED
