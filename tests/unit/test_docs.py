@@ -11,10 +11,19 @@ from typing import get_args
 
 import pytest
 
+from peer.apps.doctor import as_object
 from peer.core import frames, greeting, trace
+from peer.core.allocation import Allocation
+from peer.core.doctor.check import Status
+from peer.core.doctor.clock import ClockSeen, judge_clock
+from peer.core.doctor.kernel import KernelSeen, judge_kernel
+from peer.core.doctor.nat import NatSeen, judge_ipv6, judge_nat
+from peer.core.doctor.partners import expectations
+from peer.core.doctor.rendezvous import RendezvousSeen, judge_rendezvous
 from peer.core.trace import TraceEvent
 from rendezvous.protocol.errors import ProblemWord
 from rendezvous.protocol.messages import CandidateKind, MappingBehaviour, Reason, Report
+from tests.unit.peer.doctor.test_checks import estimate, nat
 from tests.wire.document import COLUMNS, DOCUMENT, GOLDEN, ROOT, filled, named, parts, upper
 
 TEXT = DOCUMENT.read_text()
@@ -79,6 +88,25 @@ def test_trace_event_when_described_names_every_field(kind: type[TraceEvent]) ->
     described = entries()[kind.event]
 
     assert [field.name for field in fields(kind) if f"`{field.name}`" not in described] == []
+
+
+def test_doctors_report_when_described_names_every_key() -> None:
+    section = SECTIONS["The report of `midair doctor --json`"]
+    seen = NatSeen(asked=True, observations=nat("random").observations)
+    clock = ClockSeen(ntp=estimate(), rendezvous=estimate())
+    tracker = {"count": 1, "max": 2, "syn_sent": 3, "close_wait": 4, "established": 5}
+    checks = [
+        judge_clock(clock),
+        judge_kernel(KernelSeen(None, (1, 2), conntrack=tracker)),
+        judge_rendezvous(RendezvousSeen()),
+        judge_nat(seen),
+        judge_ipv6(seen),
+    ]
+    report = as_object(checks, expectations(seen, has_ntp=True), 0)
+    parts = [report, *(part for part in report.values() if isinstance(part, dict)), tracker]
+    words = [*Status, *Allocation, *(key for part in parts for key in part)]
+
+    assert [word for word in words if f"`{word}`" not in section] == []
 
 
 @pytest.mark.parametrize("number", GREETINGS)
