@@ -62,8 +62,13 @@ def _icmp(packet: Packet, icmp: Icmp) -> Seen | None:
     out = packet.direction == "out"
     # It quotes a packet that went the other way.
     ends = (about.destination, about.source) if out else (about.source, about.destination)
-    name = _ICMP_NAMES.get((packet.version, icmp.type, icmp.code), f"{icmp.type}/{icmp.code}")
+    name = icmp_name(packet.version, icmp)
     return Seen(t_ns=packet.t_ns, out=out, flow=Flow(*ends), seq=about.sequence, icmp=name)
+
+
+def icmp_name(version: int, icmp: Icmp) -> str:
+    """Return what an ICMP message is called; type and code for one without a name here."""
+    return _ICMP_NAMES.get((version, icmp.type, icmp.code), f"{icmp.type}/{icmp.code}")
 
 
 def _all(packets: Iterable[Packet]) -> list[Seen]:

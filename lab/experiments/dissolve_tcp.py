@@ -72,6 +72,7 @@ def reused(cast: Cast, *, bound: bool) -> tuple[Scene, list[Check]]:
             answer = connect(client, end)
             ports.append(client.getsockname()[1])
             peer = cast.accept(end)
+            record.note(0, "connect(AF_UNSPEC)")
             dissolve(client)
             told.append(outcome(partial(peer.recv, 1)))
             record.did(
@@ -194,8 +195,7 @@ def pending(cast: Cast) -> tuple[Scene, list[Check]]:
             scene = record.scene(Cast.lanes(2), pictured=False)
     return scene, [
         Check(
-            "a pending call: no packet tells anybody that it is over (a SYN-SENT socket has "
-            "nobody to tell), and the socket is free",
+            "a pending call: nobody is told that it is over, and the socket is free",
             f"{before // 2} packet before the next call, which ends with {again}",
             before == 2 and first == "EINPROGRESS" and states == ["SYN-SENT"] and again == "0",
         )

@@ -52,22 +52,24 @@ def udp(room: Room) -> tuple[Scene, list[Check]]:
         record.did(f"with a port by the kernel: {given[0]} while connected, {given[1]} afterwards")
         record.settle()
         scene = record.scene(_LANES, quotes=["from the peer", "from a stranger", "unread"])
-    return scene, [
-        Check(
-            "UDP: a bound port stays, one by the kernel is given up at once",
-            f"{show(port)}; {given[0]}, then {given[1]}",
-            port == BOUND and given[0] != 0 and given[1] == 0,
-        ),
-        Check(
-            "UDP: only the association goes: no packet, no data; anybody may send again",
-            f"heard {before} before, {after} after; getpeername(): {association}; "
-            f"{'no' if silent else 'a'} packet by connect(AF_UNSPEC)",
-            before == ["from the peer"]
-            and after == ["unread", "from a stranger"]
-            and silent
-            and association == "ENOTCONN",
-        ),
-    ]
+    only = Check(
+        "UDP: only the association goes: no packet, no data; anybody may send again",
+        f"heard {before} before, {after} after; getpeername(): {association}; "
+        f"{'no' if silent else 'a'} packet by connect(AF_UNSPEC)",
+        before == ["from the peer"]
+        and after == ["unread", "from a stranger"]
+        and silent
+        and association == "ENOTCONN",
+    )
+    return scene, [only, _ports(port, given)]
+
+
+def _ports(bound: Endpoint, implicit: tuple[int, int]) -> Check:
+    return Check(
+        "UDP: a bound port stays, one by the kernel is given up at once",
+        f"{show(bound)}; {implicit[0]}, then {implicit[1]}",
+        bound == BOUND and implicit[0] != 0 and implicit[1] == 0,
+    )
 
 
 def _dissolve_silently(record: Recorder, sock: socket.socket) -> bool:

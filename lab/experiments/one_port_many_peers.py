@@ -115,11 +115,14 @@ def _many(
     entries = record.look("all are connected")
     first = REMOTES["peer 1"]
     same_remote = connect(bound(), first)
+    record.note(1, f"a 4th socket, connect(peer 1): {same_remote}", failed=True)
     record.did(f"a fourth socket on the port, connect({show(first)}) as the first: {same_remote}")
     same_socket = connect(socks[0], REMOTES["peer 2"])
+    record.note(1, f"the 1st again, connect(peer 2): {same_socket}", failed=True)
     record.did(f"the first socket again, connect({show(REMOTES['peer 2'])}): {same_socket}")
     with room.socket() as plain:
         without = outcome(lambda: plain.bind(LOCAL))
+    record.note(1, f"without the option, bind(): {without}", failed=True)
     record.did(f"a socket without the option, bind({show(LOCAL)}): {without}")
     return Outcomes(connected, heard, entries, same_remote, same_socket, without)
 

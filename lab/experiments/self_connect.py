@@ -178,8 +178,10 @@ def _shorten(ladder: Ladder) -> Ladder:
 
 
 def _more_calls(flights: Sequence[Flight]) -> str:
-    calls = sum(flight.kind is Kind.SYN for flight in flights)
-    return f"{calls:,} more calls"
+    ports = [flight.flow[0][1] for flight in flights if flight.kind is Kind.SYN]
+    if len(ports) == 1:
+        return f"1 more call, from port {ports[0]}"
+    return f"{len(ports):,} more calls, from ports {min(ports)} to {max(ports)}"
 
 
 def _full_turn(tries: Tries) -> bool:

@@ -9,11 +9,11 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from lab.diagram.captures import seen
+from lab.diagram.captures import icmp_name, seen
 from lab.diagram.ladder.model import Endpoint, Flight, Fold, Ladder, Lane, Mark, Note
 from lab.diagram.model import SEQ_SPACE, Kind, Seen, Side
 from lab.diagram.states import changes
-from lab.packets import Flags, Packet, Tcp, Udp
+from lab.packets import Flags, Icmp, Packet, Tcp, Udp
 
 _IP_HEADER, _UDP_HEADER = 20, 8
 _NEAR = 1 << 24
@@ -40,7 +40,7 @@ def build(
         The ladder, its origin the first packet.
     """
     reader = _Reader(lanes, tuple(quotes))
-    journeys = (j for j in _journeys(captures) if isinstance(j[0][1].body, Tcp | Udp))
+    journeys = (j for j in _journeys(captures) if _ends(j[0][1]) is not None)
     flights = [flight for j in journeys if (flight := reader.flight(*j)) is not None]
     origin = min((flight.start_ns for flight in flights), default=0)
     moved = (
@@ -96,18 +96,13 @@ class _Reader:
 
     def flight(self, left: Sight, reached: Sight | None) -> Flight | None:
         room, packet = left
-        body = packet.body
-        assert isinstance(body, Tcp | Udp)
-        source = owner(self._lanes, room, body.source)
-        if reached is not None:
-            target = owner(self._lanes, reached[0], body.destination)
-        else:
-            owners = (owner([lane], lane.room, body.destination) for lane in self._lanes)
-            homes = [n for n, found in enumerate(owners) if found is not None and n != source]
-            target = homes[0] if homes else None
+        ends = _ends(packet)
+        assert ends is not None
+        source = owner(self._lanes, room, ends[0])
+        target = self._target(ends[1], reached, source)
         if source is None or target is None:
             return None
-        length = _length(packet)
+        body, length = packet.body, _length(packet)
         payload = packet.raw[-length:] if length else b""
         blank = Flight(
             source=source,
@@ -119,11 +114,21 @@ class _Reader:
             flags="UDP",
             length=length,
             quote=next((q for q in self._quotes if q.encode() in payload), ""),
-            claims=self._claims(source, body.source),
+            claims=self._claims(source, ends[0]),
             lost=reached is None,
-            flow=(body.source, body.destination),
+            flow=ends,
         )
-        return blank if isinstance(body, Udp) else self._tcp(blank, body, packet, reached)
+        if isinstance(body, Icmp):
+            name = icmp_name(packet.version, body)
+            return replace(blank, kind=Kind.ICMP, flags=f"ICMP {name}")
+        return self._tcp(blank, body, packet, reached) if isinstance(body, Tcp) else blank
+
+    def _target(self, endpoint: Endpoint, reached: Sight | None, source: int | None) -> int | None:
+        if reached is not None:
+            return owner(self._lanes, reached[0], endpoint)
+        owners = (owner([lane], lane.room, endpoint) for lane in self._lanes)
+        homes = (n for n, found in enumerate(owners) if found is not None and n != source)
+        return next(homes, None)
 
     def _claims(self, source: int, endpoint: Endpoint) -> str:
         """Name the lane in another room that an endpoint belongs to in truth."""
@@ -162,9 +167,20 @@ def _relative(number: int, *starts: int | None) -> int | None:
     return next((n for n in near if n < _NEAR), None)
 
 
+def _ends(packet: Packet) -> tuple[Endpoint, Endpoint] | None:
+    """Return who speaks to whom; of an ICMP error the ends of the flow that it is about."""
+    if isinstance(packet.body, Tcp | Udp):
+        return packet.body.source, packet.body.destination
+    if isinstance(packet.body, Icmp) and packet.body.about is not None:
+        return packet.body.about.destination, packet.body.about.source
+    return None
+
+
 def _length(packet: Packet) -> int:
     if isinstance(packet.body, Tcp):
         return packet.body.payload_length
+    if not isinstance(packet.body, Udp):
+        return 0
     header = (packet.raw[0] & 15) * 4 if packet.version == 4 else 2 * _IP_HEADER
     return len(packet.raw) - header - _UDP_HEADER
 
@@ -234,11 +250,17 @@ def fold(
             runs.append([])
         else:
             runs[-1].append(flight)
-    folds = [Fold(run[0].start_ns, run[-1].end_ns, describe(run)) for run in runs if run]
-    hidden = [(f.start_ns, f.end_ns) for f in folds]
+    kept = [flight for flight in ladder.flights if keep(flight)]
+    hidden = [(run[0].start_ns, run[-1].end_ns) for run in runs if run]
+    folds = []
+    for (low, high), run in zip(hidden, filter(None, runs), strict=True):
+        # Below whatever was in the air when it began.
+        landed = [f.end_ns for f in kept if f.start_ns < low and not f.lost]
+        start = max([low, *landed])
+        folds.append(Fold(start, max(start, high), describe(run)))
     return replace(
         ladder,
-        flights=tuple(flight for flight in ladder.flights if keep(flight)),
+        flights=tuple(kept),
         notes=tuple(
             n for n in ladder.notes if not any(low <= n.t_ns <= high for low, high in hidden)
         ),

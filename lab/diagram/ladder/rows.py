@@ -117,7 +117,8 @@ class _Placing:
         return min((t for t in left if 0 <= note.t_ns - t <= close), default=note.t_ns)
 
     def _wait(self, t_ns: int) -> None:
-        waited, self._now = t_ns - self._now, max(self._now, t_ns)
+        # What happens while folded packets are in the air has not waited for them.
+        waited, self._now = max(0, t_ns - self._now), max(self._now, t_ns)
         if self._row < 0:
             return
         if self._left:

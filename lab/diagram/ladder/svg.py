@@ -36,7 +36,7 @@ ROW, LEVEL = 27.0, 9.0
 """A row; how far a packet drawn within one falls: it takes time all the same."""
 TOP, HEAD, FOOT, GAP = 100.0, 92.0, 62.0, 26.0
 """Above the first panel; above a panel's first row; below the last; between two."""
-_PILL, _SIZE = 112.0, 12.5
+_PILL, _SIZE, _RING = 112.0, 12.5, 11.0
 _LOOP = 380.0
 
 
@@ -79,12 +79,16 @@ class _Panel:
         self._ladder, self._rows = panel.ladder, place(panel.ladder, margins=True)
         count = len(panel.ladder.lanes)
         self._far = svg.width - MARGIN
-        self._at = [LEFT + (self._far - LEFT) * n / max(1, count - 1) for n in range(count)]
+        step = (self._far - LEFT) / max(1, count - 1)
+        # A lane alone has its packets on its right: it stands where both are in the middle.
+        first = LEFT if count > 1 else (svg.width - _LOOP + _PILL) / 2
+        self._at = [first + step * n for n in range(count)]
         self._bottom = self._y(self._rows.height - 1) + 14
         lines = [self._segment(*placed) for placed in self._rows.flights if not _loops(placed[0])]
         posts = [((x, top), (x, self._bottom)) for x in self._at]
         boxes = [edge for note, row in self._rows.notes for edge in self._edges(note, row)]
-        self._labels = Labels([*lines, *posts, *boxes])
+        rings = [((x - _RING, y), (x + _RING, y)) for x, y in self._crossings()]
+        self._labels = Labels([*lines, *posts, *boxes, *rings])
 
     def _y(self, row: float) -> float:
         return self._top + HEAD + row * ROW
@@ -103,7 +107,9 @@ class _Panel:
                 self._loop(flight, top, bottom)
             else:
                 self._arrow(flight, self._segment(flight, top, bottom))
-        self._crossing()
+        for at in self._crossings():
+            ring = {"fill": AMBER, "fill_opacity": "0.22", "stroke": AMBER}
+            self._svg.circle(at, _RING, stroke_width=2, **ring)
         for note, row in self._rows.notes:
             self._note(note, row)
         for flight, top, bottom in self._rows.flights:
@@ -192,7 +198,7 @@ class _Panel:
 
     def _edges(self, note: Note, row: int) -> list[Segment]:
         (left, width), y = self._box(note), self._y(row)
-        return [((left, y + dy), (left + width, y + dy)) for dy in (-6, 6)]
+        return [((left, y + dy), (left + width, y + dy)) for dy in (-8, 8)]
 
     def _note(self, note: Note, row: int) -> None:
         y, (left, width) = self._y(row), self._box(note)
@@ -206,21 +212,20 @@ class _Panel:
         at = (left + width / 2, y + 4.2)
         self._svg.text(at, note.text, size=12, fill=ink, anchor="middle", font_weight=weight)
 
-    def _crossing(self) -> None:
-        """Ring the points where two SYNs pass each other."""
+    def _crossings(self) -> list[Point]:
+        """Return the points where two SYNs pass each other."""
         lines = [
             self._segment(*placed)
             for placed in self._rows.flights
             if placed[0].kind is Kind.SYN and not _loops(placed[0])
         ]
-        for one, two in combinations(lines, 2):
-            at = meeting(one, two) if one[0][0] != two[0][0] else None
-            if at is not None:
-                ring = {"fill": AMBER, "fill_opacity": "0.22", "stroke": AMBER}
-                self._svg.circle(at, 11, stroke_width=2, **ring)
+        pairs = ((one, two) for one, two in combinations(lines, 2) if one[0][0] != two[0][0])
+        found = (meeting(*pair) for pair in pairs)
+        return [at for at in found if at is not None]
 
     def _breaks(self) -> None:
-        middle = (LEFT + self._far) / 2 if len(self._at) > 1 else LEFT + _LOOP / 2
+        last = self._at[-1] if len(self._at) > 1 else self._at[0] + _LOOP
+        middle = (self._at[0] + last) / 2
         for row, waited in self._rows.idle:
             self._pause(self._y(row), f"{waited / 1e6:.0f} ms, nothing in the air", middle)
         for fold, row in self._rows.folds:
@@ -242,6 +247,7 @@ def _legend(svg: Svg, panels: Sequence[Panel], top: float) -> None:
         Kind.FIN: "ACK, FIN",
         Kind.DATA: "data",
         Kind.RST: "RST",
+        Kind.ICMP: "ICMP",
     }
     kinds = [flight.kind for panel in panels for flight in panel.ladder.flights]
     used = {names[kind]: COLOURS[kind] for kind in kinds if kind in names}

@@ -184,6 +184,22 @@ def test_place_when_time_passes_never_goes_up(name: str, margins: bool) -> None:
     assert len(rows.flights) == len(LADDERS[name]().flights)
 
 
+def test_place_when_packets_fly_on_over_a_fold_still_goes_down() -> None:
+    scene = ladders.Scene()
+    for at_ms in (0, 10, 20, 30):
+        scene.tcp(at_ms, ("A", "B"), (A, B), SYN, (at_ms, 0), takes_ms=25)
+    whole = build(scene.captures, HOSTS)
+    rows = place(fold(whole, lambda f: f.start_ns != 20_000_000, lambda _: "one more"))
+
+    ((what, at),) = rows.folds
+    times = [rows.times[row] for row in sorted(rows.times)]
+    first, second, last = ((top, bottom) for _, top, bottom in rows.flights)
+    assert what.text == "one more"
+    assert times == sorted(times)
+    # Below what was in the air when it began; what left later may land later.
+    assert first[1] < second[1] < at < last[1] < rows.height
+
+
 @pytest.mark.parametrize("name", LADDERS)
 def test_text_when_drawn_is_the_golden_one(name: str) -> None:
     drawn = draw_text(LADDERS[name](), width=80)
