@@ -65,6 +65,10 @@ class Barrel:
         return (self.remote.address, self.remote.port)
 
 
+_Shot = tuple[Barrel, Callable[[tuple[str, int]], int], tuple[str, int]]
+_Fired = tuple[Barrel, MonoNs, int]
+
+
 @dataclass(slots=True)
 class VolleyThread:
     """One attempt's shots.  ``start()`` it before the instant, ``stop()`` it in any case.
@@ -116,18 +120,24 @@ class VolleyThread:
     def _run(self) -> None:
         try:
             self._poll.register(self._wake[0], select.EPOLLIN)
+            # Made ready, and run once for nothing: code that runs for the first time takes tens
+            # of microseconds, which would all lie between the instant and the first SYN.
+            shots = [(b, b.sock.connect_ex, b.address) for b in self.barrels[: self.rule.budget]]
+            _salvo([], self.rule.deadline)
             sleep_then_spin(self.instant, lambda: self._stop)
             if not self._stop:
-                self._volley()
+                self._volley(_salvo(shots, self.rule.deadline))
         except BaseException as error:
             self.error = error
         finally:
             self.finished = True
             self.on_end()
 
-    def _volley(self) -> None:
+    def _volley(self, first: Sequence[_Fired]) -> None:
         due = {barrel.pair: barrel for barrel in self.barrels}
-        self._ready.extend(self.barrels)
+        for barrel, at, code in first:
+            barrel.first_at = at
+            self._fired(barrel, code)
         while not self._stop and monotonic_ns() < self.rule.deadline:
             # In turn: a pair that is refused within connect() must not keep the others waiting.
             fired = list(self._ready)
@@ -166,10 +176,9 @@ class VolleyThread:
         if self.rule.spent:
             self._unwatch(barrel)
             return False
-        at = monotonic_ns()
-        code = barrel.sock.connect_ex(barrel.address)
-        if barrel.first_at is None:
-            barrel.first_at = at
+        return self._fired(barrel, barrel.sock.connect_ex(barrel.address))
+
+    def _fired(self, barrel: Barrel, code: int) -> bool:
         self.rule.fired(barrel.pair)
         if code in _PENDING:
             self._watch(barrel)
@@ -228,6 +237,21 @@ class VolleyThread:
         fd = barrel.sock.fileno()
         if self._by_fd.pop(fd, None) is not None:
             self._poll.unregister(fd)
+
+
+def _salvo(shots: Sequence[_Shot], deadline: MonoNs) -> list[_Fired]:
+    """Fire every barrel for the first time, as fast as can be; what came of it is looked at later.
+
+    Args:
+        shots: in their order.
+        deadline: when it has passed, nothing is fired.
+
+    Returns:
+        Each barrel, when its connect() was called, and what that said.
+    """
+    if monotonic_ns() >= deadline:
+        return []
+    return [(barrel, monotonic_ns(), connect(address)) for barrel, connect, address in shots]
 
 
 def _drain_errors(sock: socket.socket) -> int:

@@ -110,6 +110,24 @@ def test_volley_when_fired_takes_its_barrels_in_order(ports: list[LocalPort]) ->
     assert times == sorted(t for t in times if t is not None)
 
 
+def test_volley_when_its_budget_is_smaller_than_it_fires_the_first_pairs_only(
+    ports: list[LocalPort],
+) -> None:
+    barrels = [aim(port, at_port(ports[7]), n) for n, port in enumerate(ports[:4])]
+    rule = Volley(barrels, budget=3).run().thread.rule
+
+    assert rule.shots_of == {0: 1, 1: 1, 2: 1}
+    assert [barrel.first_at is None for barrel in barrels] == [False, False, False, True]
+
+
+def test_volley_when_it_comes_after_its_deadline_fires_nothing(ports: list[LocalPort]) -> None:
+    barrels = [aim(ports[0], at_port(ports[7]))]
+    volley = Volley(barrels, in_ns=-2 * S, lasts_ns=S).run()
+
+    assert volley.thread.first_at is None
+    assert volley.thread.rule.shots == 0
+
+
 def test_volley_when_nobody_answers_keeps_its_budget_and_fires_every_pair(
     ports: list[LocalPort],
 ) -> None:
