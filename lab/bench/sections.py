@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from lab.bench import stage
+from lab.bench.aim import aim
 from lab.bench.batch import Batch, Session, Step
 from lab.bench.clockstep import stepped_session
 from lab.bench.figures import spread
@@ -18,6 +19,7 @@ from lab.bench.grid import grid
 from lab.bench.labs import DELAY_MS as DELAY_MS
 from lab.bench.labs import RTT_MS
 from lab.bench.labs import options as options
+from lab.bench.load.section import load
 from lab.bench.skews import ANSWERS as ANSWERS
 from lab.bench.skews import NEAR_SKEWS_MS as NEAR_SKEWS_MS
 from lab.bench.skews import SKEWS_MS as SKEWS_MS
@@ -177,5 +179,10 @@ GUEST: dict[str, Callable[[], Iterator[Step]]] = {
     "unpredictable": unpredictable,
 }
 """Sections that need delay."""
-HOST: dict[str, Callable[[], Iterator[Step]]] = {"near": near, "start": start}
+HOST: dict[str, Callable[[], Iterator[Step]]] = {
+    "near": near,
+    "aim": aim,
+    "load": load,
+    "start": start,
+}
 """Sections that would measure the guest instead."""
