@@ -1,7 +1,7 @@
 """One peer's part of a session: its process, the pipes to it, and what it said.
 
-Nothing is read while the peer computes: in the guest there is one processor, and the reader would
-take it from the volley that is being measured.
+Nothing is read while the peer computes, unless somebody waits for an event: in the guest there is
+one processor, and the reader would take it from the volley that is being measured.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import select
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -50,10 +51,9 @@ class Seat:
         self._run: WarmRun | None = None
         self._said = b""
         self._ends: dict[str, int] = {}
-        for name in ("stdout", "stderr"):
+        for name in ("stdin", "stdout", "stderr"):
             self._ends[name], self._ends[f"{name}_w"] = os.pipe()
             fcntl.fcntl(self._ends[name], fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        self._ends["stdin"], self._ends["stdin_w"] = os.pipe()
         stack.callback(self._close, *self._ends)
 
     def _close(self, *names: str) -> None:
@@ -61,8 +61,16 @@ class Seat:
             if name in self._ends:
                 os.close(self._ends.pop(name))
 
-    def start(self, argv: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start the peer; its standard input is the message and then ends."""
+    def start(
+        self, argv: Sequence[str], environment: Mapping[str, str], *, end_input: bool = True
+    ) -> None:
+        """Start the peer; its standard input is the message and then ends.
+
+        Args:
+            argv: its arguments.
+            environment: added to its own.
+            end_input: False: the input stays open, for :meth:`write`, until :meth:`end_input`.
+        """
         self._run = self._peer.run(
             argv,
             stdin=self._ends["stdin"],
@@ -71,7 +79,22 @@ class Seat:
             environment=environment,
         )
         os.write(self._ends["stdin_w"], self._message)
-        self._close("stdin", "stdin_w", "stdout_w", "stderr_w")
+        self._close("stdin", "stdout_w", "stderr_w")
+        if end_input:
+            self._close("stdin_w")
+
+    def end_input(self) -> None:
+        """End the peer's standard input, if it has not ended yet."""
+        self._close("stdin_w")
+
+    def write(self, data: bytes) -> None:
+        """Give the peer more input; up to 1 MiB that it does not read stays in the pipe."""
+        os.write(self._ends["stdin_w"], data)
+
+    def send_signal(self, number: int) -> None:
+        """Send the peer a signal, if it still runs."""
+        if self._run is not None:
+            self._run.send_signal(number)
 
     def await_code(self, deadline: float) -> str | None:
         """Read until the peer has made its code; None if it ended without one."""
@@ -79,16 +102,18 @@ class Seat:
         return None if event is None else str(event["code"])
 
     def await_event(self, name: str, deadline: float) -> Event | None:
-        """Read until the peer has told of something; None if it ended before."""
-        while time.monotonic() < deadline:
+        """Read until the peer has told of something; None if it ended, or time did, before."""
+        while True:
             for event in parse_events(self._said)[0]:
                 if event["event"] == name:
                     return event
+            left_s = max(0.0, deadline - time.monotonic())
+            if not select.select([self._ends["stderr"]], (), (), left_s)[0]:
+                return None
             data = os.read(self._ends["stderr"], 65536)
             self._said += data
             if not data:
-                break
-        return None
+                return None
 
     def end(self, deadline: float) -> PeerRun:
         """Wait for the peer's end, reading nothing before it; kill it at the deadline."""
