@@ -139,15 +139,16 @@ async def learn(
         async with asyncio.TaskGroup() as tasks:
             ntp = tasks.create_task(_ntp(settings, clock, clockmap))
             times = tasks.create_task(_times(signaling, clockmap, ntp))
-            seen = tasks.create_task(observe(ports, reflectors, signaling.seated.session, clock))
-        if not seen.result():
+            asked = tasks.create_task(_observe(ports, reflectors, signaling, clock, times))
+        seen = asked.result()
+        if not seen:
             raise _no_reflector(signaling)
         rendezvous, round_trip = times.result()
-        mapping = summarise(seen.result(), _hosts(ports, reflectors))
+        mapping = summarise(seen, _hosts(ports, reflectors))
         return Learned(
             ports,
             mapping,
-            seen.result(),
+            seen,
             ntp.result(),
             rendezvous,
             round_trip,
@@ -190,6 +191,21 @@ def _routable(reflectors: dict[Family, list[Endpoint]]) -> dict[Family, list[End
 async def _ntp(settings: Settings, clock: Clock, clockmap: ClockMap) -> NtpReading:
     deadline = MonoNs(clock.now() + NTP_TIMEOUT_NS)
     return await measure_ntp(settings.ntp, clock, clockmap, deadline=deadline)
+
+
+async def _observe(
+    ports: Sequence[LocalPort],
+    reflectors: dict[Family, list[Endpoint]],
+    signaling: Signaling,
+    clock: Clock,
+    times: asyncio.Task[tuple[OffsetEstimate, RttEstimate]],
+) -> list[Observation]:
+    seen = await observe(ports, reflectors, signaling.seated.session, clock)
+    if seen or times.done():
+        return seen
+    # A rendezvous that is restarted takes its reflectors along: they are back when it answers.
+    await asyncio.wait([times])
+    return await observe(ports, reflectors, signaling.seated.session, clock)
 
 
 async def _times(
