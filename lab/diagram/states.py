@@ -101,14 +101,14 @@ class _Host:
             elif packet.kind is Kind.RST and self._in_window(packet.seq):
                 yield Event.RESET
             return
-        if packet.kind is Kind.SYN_ACK and self._irs not in (None, packet.seq):
+        if self.state is State.SYN_RECEIVED and not self._is_acceptable(packet):
             # "If an incoming segment is not acceptable, an acknowledgment should be sent in reply",
             # and nothing else is done (RFC 9293 §3.10.7.4): it contradicts the SYN before it.
             return
         if packet.kind is Kind.SYN:
             self._irs = packet.seq
             yield Event.SYN_IN
-        if packet.flags & ACK and self._acks(packet.ack, self._iss):
+        if packet.flags & ACK and self._acks_syn(packet.ack):
             if packet.kind is Kind.SYN_ACK:
                 self._irs = packet.seq
             yield Event.OWN_SYN_ACKED
@@ -125,8 +125,18 @@ class _Host:
             return packet.seq == self._iss
         return self._irs is None and packet.ack == (self._iss + 1) % SEQ_SPACE
 
+    def _is_acceptable(self, packet: Seen) -> bool:
+        """Whether its number fits the SYN that was taken, which it may repeat."""
+        return packet.seq == self._irs or self._in_window(packet.seq)
+
     def _in_window(self, seq: int) -> bool:
         return self._irs is not None and (seq - self._irs - 1) % SEQ_SPACE < RST_WINDOW
+
+    def _acks_syn(self, ack: int) -> bool:
+        # Until the SYN is acknowledged little can have been sent: another number means nothing.
+        opening = self.state in (State.SYN_SENT, State.SYN_RECEIVED)
+        near = self._iss is not None and (ack - self._iss) % SEQ_SPACE <= RST_WINDOW
+        return self._acks(ack, self._iss) and (near or not opening)
 
     @staticmethod
     def _acks(ack: int, number: int | None) -> bool:

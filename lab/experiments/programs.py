@@ -67,8 +67,16 @@ class Peer:
 
     def code(self) -> str:
         """Wait until the peer has made its code."""
-        self._events += _await(self._program, "code")
-        return str(self._events[-1]["code"])
+        return str(self.wait_for("code")["code"])
+
+    def wait_for(self, name: str) -> Event:
+        """Wait until the peer tells of something.
+
+        Raises:
+            ProgramError: it ended before.
+        """
+        self._events += _await(self._program, name)
+        return self._events[-1]
 
     def end(self) -> Ended:
         """Give the peer its input, and wait for its end."""

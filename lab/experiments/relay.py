@@ -36,8 +36,8 @@ _SOL_PACKET, _PACKET_VNET_HDR, _PACKET_IGNORE_OUTGOING = 263, 15, 23
 """<linux/if_packet.h>; the socket module has none of them."""
 _VNET_HEADER, _MAC = 10, 6
 _FRAME_BYTES = 2**17
-_HOLD_S = 0.01
-"""How long the relay's thread waits, while nothing is delivered, before it looks for more."""
+_WORD = 64
+"""Bytes read of what wakes the relay's thread; what they say does not matter."""
 _PERMANENT = 0x80
 """<linux/neighbour.h> NUD_PERMANENT: no SYN waits for ARP."""
 INTERFACE = "eth0"
@@ -52,6 +52,16 @@ def address(number: int) -> str:
 
 def _mac(number: int) -> str:
     return f"02:00:00:00:00:{number:02x}"
+
+
+def _mac_bytes(number: int) -> bytes:
+    return bytes.fromhex(_mac(number).replace(":", ""))
+
+
+def _macs(frame: bytes) -> tuple[bytes, bytes]:
+    """Return where a frame goes, and where it comes from."""
+    at = _VNET_HEADER + _MAC
+    return frame[_VNET_HEADER:at], frame[at : at + _MAC]
 
 
 class Relay:
@@ -69,8 +79,8 @@ class Relay:
     def __init__(self, names: Sequence[str], *, delay_s: float) -> None:
         self.before_delivery: Callable[[], None] | None = None
         self._delay_s = delay_s
-        self._free = threading.Event()
-        self._free.set()
+        self._held: frozenset[bytes] = frozenset()
+        self._over = False
         self.rooms: dict[str, Room] = {}
         self._ports: dict[bytes, socket.socket] = {}
         self._wake = socket.socketpair()
@@ -103,42 +113,58 @@ class Relay:
             )
         self._room.netlink(lambda ipr: _bring_up(ipr, port))
         room.netlink(lambda ipr: _configure(ipr, number, hosts=len(self.rooms)))
-        mac = bytes.fromhex(_mac(number).replace(":", ""))
-        self._ports[mac] = self._room.call(lambda: _tap(port))
+        self._ports[_mac_bytes(number)] = self._room.call(lambda: _tap(port))
 
     @contextlib.contextmanager
-    def holding(self) -> Iterator[None]:
-        """Deliver nothing for a while: whatever is sent meanwhile is in the air at once.
+    def holding(self, *names: str) -> Iterator[None]:
+        """Deliver nothing between some hosts for a while: what they send is all in the air at once.
 
         On a busy machine this program may be kept from its next call for longer than the delay.
+
+        Args:
+            names: of the hosts; all if there are none.
         """
-        self._free.clear()
+        numbers = [
+            number for number, name in enumerate(self.rooms, start=1) if not names or name in names
+        ]
+        self._held = frozenset(_mac_bytes(number) for number in numbers)
         try:
             yield
         finally:
-            self._free.set()
+            self._held = frozenset()
+            self._wake[1].send(b"go on")
 
     def _carry(self) -> None:
         """Carry frames until told to stop: the relay's thread."""
-        held: list[tuple[float, int, bytes]] = []
+        flying: list[tuple[float, int, bytes]] = []
+        aside: list[bytes] = []
         order = itertools.count()
         sources = [self._wake[0], *self._ports.values()]
-        while True:
-            patience = max(0.0, held[0][0] - time.monotonic()) if held else None
+        while not self._over:
+            patience = max(0.0, flying[0][0] - time.monotonic()) if flying else None
             readable, _, _ = select.select(sources, [], [], patience)
-            if self._wake[0] in readable:
-                return
             due = time.monotonic() + self._delay_s
             for port in readable:
+                if port is self._wake[0]:
+                    port.recv(_WORD)
+                    continue
                 for frame in _frames(port):
-                    heapq.heappush(held, (due, next(order), frame))
-            while held and held[0][0] <= time.monotonic() and self._free.wait(_HOLD_S):
-                self._deliver(heapq.heappop(held)[2])
+                    if set(_macs(frame)) <= self._held:
+                        aside.append(frame)
+                    else:
+                        heapq.heappush(flying, (due, next(order), frame))
+            if not self._held:
+                # They have been on their way for long enough.
+                for frame in aside:
+                    heapq.heappush(flying, (time.monotonic(), next(order), frame))
+                aside.clear()
+            while flying and flying[0][0] <= time.monotonic():
+                self._deliver(heapq.heappop(flying)[2])
 
     def _deliver(self, frame: bytes) -> None:
         if self.before_delivery is not None:
             self.before_delivery()
-        port = self._ports.get(frame[_VNET_HEADER : _VNET_HEADER + _MAC])
+        port = self._ports.get(_macs(frame)[0])
         if port is not None:
             # The far end may be gone: so is the frame, as on any cable.
             with contextlib.suppress(OSError):
@@ -147,8 +173,8 @@ class Relay:
     def close(self) -> None:
         """Unplug everything."""
         if self._thread.ident is not None:
-            self._free.set()
-            self._wake[1].send(b"x")
+            self._over = True
+            self._wake[1].send(b"stop")
             self._thread.join()
         for port in (*self._ports.values(), *self._wake):
             port.close()

@@ -16,6 +16,7 @@ from lab.experiments.relay import INTERFACE, Relay, address
 from lab.experiments.report import Check, Report, Scene
 from lab.experiments.room import Room
 from lab.experiments.spoiled_midair import against
+from lab.experiments.spoiled_ports import hit
 from lab.packets import Endpoint
 
 TITLE = "A third host spoils a connection by guessing a port"
@@ -51,7 +52,7 @@ def run() -> Report:
     ]
     with Room(CLIENT) as room:
         first, last = kernel.ephemeral_range(room)
-    found.append(against((first, last)))
+    found += [hit(), against((first, last))]
     return Report(
         name="spoiled",
         title=TITLE,
@@ -126,7 +127,7 @@ def _forged(relay: Relay, *, guess: int) -> Played:
             for entry in record.look("afterwards")
             if entry.room == SERVER and entry.remote == end
         ]
-        scene = record.scene(_lanes(end), pictured=right)
+        scene = record.scene(_lanes(end, SERVER), pictured=right)
     states = scene.ladder.states(1)
     seen = (
         f"{' → '.join(states)}; connect(): {told}; at the server {', '.join(served) or 'nothing'}"
@@ -162,9 +163,9 @@ def _spoilt(scene: Scene, seen: str, reached: bool) -> list[Check]:
     ]
 
 
-def _lanes(client: Endpoint) -> list[Lane]:
+def _lanes(client: Endpoint, poses_as: str = "") -> list[Lane]:
     return [
-        Lane(THIRD, address(3), THIRD, states=False),
+        Lane(THIRD, address(3), THIRD, poses_as=poses_as, states=False),
         Lane(CLIENT, show(client), CLIENT),
-        Lane(SERVER, show(LISTENING), SERVER, frozenset({LISTENING}), states=False),
+        Lane(SERVER, show(LISTENING), SERVER, states=False),
     ]

@@ -7,17 +7,16 @@ which it does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
-from lab.diagram.ladder import Ladder, Lane, fold
-from lab.diagram.model import Kind
+from lab.diagram.ladder import Lane
 from lab.experiments.calls import LOVE, show
 from lab.experiments.programs import Ended, Peer, rendezvous
 from lab.experiments.record import Recorder
 from lab.experiments.relay import INTERFACE, Relay, address
 from lab.experiments.report import Check, Scene
+from lab.experiments.sessions import end_both, pairs_of, without_goodbye
 from lab.packets import Endpoint, Packet
 
 A, B, MEETING = "peer A", "peer B", "rendezvous"
@@ -53,7 +52,7 @@ def against(ephemeral: tuple[int, int]) -> tuple[Scene, list[Check]]:
             with rendezvous(relay.rooms[MEETING], address(3)) as url:
                 sessions = _meet(relay, url)
             packets = record.packets(A)
-            ends = _talked(packets, _pairs(sessions.wrong[0]))
+            ends = _talked(packets, pairs_of(sessions.wrong[0].find("appointment"), address(1)))
             record.did(
                 f"A: midair listen, with {LOVE!r} to say; B: midair connect, with A's nameplate "
                 "and another secret; then the same with the right code"
@@ -67,7 +66,7 @@ def against(ephemeral: tuple[int, int]) -> tuple[Scene, list[Check]]:
                 Lane(name, show(end), name, frozenset({end}), states=True)
                 for name, end in zip((A, B), ends, strict=True)
             ]
-            scene = record.scene(lanes, shorten=_without_goodbye)
+            scene = record.scene(lanes, shorten=without_goodbye)
     return scene, [
         _nothing_told(sessions.wrong, packets, ends),
         Check(
@@ -86,27 +85,9 @@ def _meet(relay: Relay, url: str) -> _Sessions:
         # A secret as good as the right one: it belongs to another session.
         nameplate, secret = codes[0].split("-", 1)[0], codes[1].split("-", 1)[1]
         with Peer(b, url, "connect", f"{nameplate}-{secret}", says="") as stranger:
-            wrong = _end_both(one, stranger)
+            wrong = end_both(one, stranger)
         with Peer(b, url, "connect", codes[1], says="") as partner:
-            return _Sessions(wrong, _end_both(other, partner))
-
-
-def _end_both(one: Peer, other: Peer) -> tuple[Ended, Ended]:
-    with ThreadPoolExecutor() as pool:
-        ends = pool.submit(one.end), pool.submit(other.end)
-        return ends[0].result(), ends[1].result()
-
-
-def _pairs(peer: Ended) -> list[tuple[Endpoint, Endpoint]]:
-    """Return local and remote ends of a peer's volley."""
-    appointed = peer.find("appointment")
-    pairs = [] if appointed is None else appointed["pairs"]
-    return [((address(1), int(local[1:])), _endpoint(remote)) for local, remote in pairs]
-
-
-def _endpoint(text: str) -> Endpoint:
-    host, _, port = text.rpartition(":")
-    return host, int(port)
+            return _Sessions(wrong, end_both(other, partner))
 
 
 def _talked(
@@ -136,20 +117,12 @@ def _nothing_told(
     )
 
 
-def _without_goodbye(ladder: Ladder) -> Ladder:
-    """Fold everything from the first FIN on."""
-    fins = (f.start_ns for f in ladder.flights if f.kind is Kind.FIN)
-    over = min(fins, default=ladder.flights[-1].end_ns if ladder.flights else 0)
-    kept = replace(ladder, notes=tuple(note for note in ladder.notes if note.t_ns < over))
-    return fold(kept, lambda f: f.start_ns < over, lambda of: f"they hang up: {len(of)} packets")
-
-
 def _codes(peers: tuple[Ended, Ended]) -> tuple[int, int]:
     return peers[0].exit_code, peers[1].exit_code
 
 
 def _unpredictable(peers: Sequence[Ended], ephemeral: tuple[int, int]) -> Check:
-    ports = [local[1] for peer in peers for local, _ in _pairs(peer)]
+    ports = [local[1] for peer in peers for local, _ in pairs_of(peer.find("appointment"), "")]
     first, last = ephemeral
     gaps = {after - before for before, after in pairwise(ports)}
     return Check(

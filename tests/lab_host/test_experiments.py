@@ -277,8 +277,26 @@ def test_spoiled_when_not_guessed_or_not_forged_the_client_is_answered(words: st
     assert refused == ["third host" if words == "own name" else "server"]
 
 
+def test_spoiled_when_every_port_is_known_midair_fires_again_and_connects() -> None:
+    found = scene("spoiled", "all its ports are known")
+    host = {"A": "192.0.2.1", "B": "192.0.2.2"}
+    between = [
+        t for t in segments(found.packets) if {t.source[0], t.destination[0]} == set(host.values())
+    ]
+    forged = [t for t in between if t.flags == SYN and t.sequence == 7000]
+    shots = [t for t in between if t.flags == SYN and t.source[0] == host["A"]]
+    resets = [t for t in between if t.flags == RST and t.sequence == 7001]
+
+    assert {t.source[0] for t in forged} == {host["B"]}
+    assert len(forged) == len({t.destination for t in forged}) == 4
+    # B resets what the forged SYN has begun, on every pair, and each pair fires once more.
+    assert {t.destination for t in resets} == {t.destination for t in forged}
+    assert len({t.sequence for t in shots}) >= 8
+    assert sum(LOVE in p.raw for p in found.packets) >= 1
+
+
 def test_spoiled_when_the_far_end_has_no_code_midair_connects_and_tells_nothing() -> None:
-    found = scene("spoiled", "midair")
+    found = scene("spoiled", "does not have the code")
 
     # A shot may have been refused before: on a busy machine the peers are not on time.
     assert {f.source for f in found.ladder.flights if f.flags == "SYN"} == {0, 1}

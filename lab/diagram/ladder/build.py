@@ -114,7 +114,7 @@ class _Reader:
             flags="UDP",
             length=length,
             quote=next((q for q in self._quotes if q.encode() in payload), ""),
-            claims=self._claims(source, ends[0]),
+            forged_as=self._lanes[source].poses_as,
             lost=reached is None,
             flow=ends,
         )
@@ -129,17 +129,6 @@ class _Reader:
         owners = (owner([lane], lane.room, endpoint) for lane in self._lanes)
         homes = (n for n, found in enumerate(owners) if found is not None and n != source)
         return next(homes, None)
-
-    def _claims(self, source: int, endpoint: Endpoint) -> str:
-        """Name the lane in another room that an endpoint belongs to in truth."""
-        return next(
-            (
-                lane.name
-                for lane in self._lanes
-                if lane.room != self._lanes[source].room and endpoint in (lane.endpoints or ())
-            ),
-            "",
-        )
 
     def _tcp(self, blank: Flight, tcp: Tcp, packet: Packet, reached: Sight | None) -> Flight:
         way, back = (tcp.source, tcp.destination), (tcp.destination, tcp.source)

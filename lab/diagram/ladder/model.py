@@ -29,6 +29,8 @@ class Lane:
     """Whose capture has its packets."""
     endpoints: frozenset[Endpoint] | None = None
     """Which of the room's packets are its own; None: those of no other lane."""
+    poses_as: str = ""
+    """In whose name its packets are sent, if not in its own."""
     states: bool = True
     """Whether to show its states; one lane with several connections has too many."""
 
@@ -56,8 +58,8 @@ class Flight:
     """What it says, where that is one of the messages looked for."""
     again: bool = False
     """A SYN that was sent before: a retransmission."""
-    claims: str = ""
-    """The lane in whose name it was sent, if that is another one than it left."""
+    forged_as: str = ""
+    """In whose name it was sent, if that is not the lane it left."""
     lost: bool = False
     """No capture has its arrival."""
     flow: tuple[Endpoint, Endpoint] = (("", 0), ("", 0))
@@ -79,8 +81,8 @@ class Flight:
     def _payload(self) -> list[str]:
         if self.quote:
             return [f"“{self.quote}”"]
-        if self.claims:
-            return [f"as “{self.claims}”"]
+        if self.forged_as:
+            return [f"as “{self.forged_as}”"]
         return [f"{self.length} B"] if self.length else ["again"] if self.again else []
 
 

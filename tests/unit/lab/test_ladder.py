@@ -35,7 +35,7 @@ GOLDEN = Path(__file__).with_name("golden")
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTS = [Lane("A", "192.0.2.1:1314", "A"), Lane("B", "192.0.2.2:1314", "B")]
 THREE = [
-    Lane("third host", "192.0.2.3", "third", states=False),
+    Lane("third host", "192.0.2.3", "third", poses_as="server", states=False),
     Lane("client", "192.0.2.1:5001", "client"),
     Lane("server", "192.0.2.2:8443", "server", frozenset({SERVER}), states=False),
 ]
@@ -112,6 +112,20 @@ def test_build_when_a_syn_is_forged_says_in_whose_name_and_what_it_does() -> Non
     assert found.states(1) == ["SYN-SENT", "SYN-RECEIVED", "CLOSED"]
     # The reset has the number that the forger chose: that is why it counts.
     assert [f.label for f in found.flights if f.kind is Kind.RST] == ["RST seq=1"]
+
+
+def test_build_when_the_forged_host_is_asked_too_it_stays_where_it_is() -> None:
+    """The client's SYN·ACK acknowledges the forger's number, which the server never sent."""
+    scene = ladders.Scene()
+    there, back = (ladders.CLIENT, SERVER), (SERVER, ladders.CLIENT)
+    scene.tcp(0, ("server", "client"), back, SYN, (4_000_000_000, 0))
+    scene.tcp(2, ("client", "server"), there, SYN, (1000, 0))
+    scene.tcp(4, ("client", "server"), there, SYN | ladders.ACK, (1000, 7001))
+    lanes = [*THREE[:2], Lane("server", "", "server", frozenset({SERVER}))]
+
+    found = build(scene.captures, lanes)
+
+    assert found.states(2) == ["SYN-SENT", "SYN-RECEIVED"]
 
 
 def test_build_when_a_port_refuses_shows_no_number_that_means_nothing() -> None:
