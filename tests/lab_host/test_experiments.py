@@ -292,7 +292,6 @@ def test_spoiled_when_every_port_is_known_midair_fires_again_and_connects() -> N
     # B resets what the forged SYN has begun, on every pair, and each pair fires once more.
     assert {t.destination for t in resets} == {t.destination for t in forged}
     assert len({t.sequence for t in shots}) >= 8
-    assert sum(LOVE in p.raw for p in found.packets) >= 1
 
 
 def test_spoiled_when_the_far_end_has_no_code_midair_connects_and_tells_nothing() -> None:
