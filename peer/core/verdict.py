@@ -40,7 +40,7 @@ _SENTENCES: dict[Reason, tuple[str, str]] = {
         "Use a provider or a NAT that keeps one address for a customer",
     ),
     Reason.MAPPING_UNPREDICTABLE: (
-        "{whose} gives every connection a new port (address-and-port-dependent mapping), "
+        "{whose} give{s} every connection a new port (address-and-port-dependent mapping), "
         "so nobody can say where to aim",
         "Set the NAT to keep ports (endpoint-independent mapping, RFC 5382 REQ-1), "
         "or connect from another network",
@@ -50,7 +50,7 @@ _SENTENCES: dict[Reason, tuple[str, str]] = {
         "One of them needs the other's family",
     ),
     Reason.NO_CANDIDATES: (
-        "{whose} shows no address that could be told to the other side",
+        "{whose} show{s} no address that could be told to the other side",
         "The reflector's ports must be reachable from both hosts over TCP",
     ),
     Reason.CLOCK_UNCERTAIN: (
@@ -96,7 +96,8 @@ def explain(reason: Reason, who: Who) -> MidairError:
             "This code is used up: run `midair listen` again and copy the new one exactly",
         )
     what, hint = _SENTENCES[reason]
-    words = {"whose": _WHOSE[who], "whose_own": _WHOSE_OWN[who]}
+    plural = "" if who == "both" else "s"
+    words = {"whose": _WHOSE[who], "whose_own": _WHOSE_OWN[who], "s": plural}
     return NoPathError(reason, f"no path: {what.format(**words)}", hint)
 
 

@@ -63,7 +63,11 @@ def test_explain_when_the_code_is_wrong_is_an_authentication_error() -> None:
 
 @pytest.mark.parametrize(
     ("who", "words"),
-    [("you", "no path: your NAT"), ("partner", "your partner's NAT"), ("both", "both NATs")],
+    [
+        ("you", "no path: your NAT gives every"),
+        ("partner", "your partner's NAT gives every"),
+        ("both", "both NATs give every"),
+    ],
 )
 def test_explain_when_a_nat_is_unpredictable_says_whose(who: Any, words: str) -> None:
     assert words in explain(Reason.MAPPING_UNPREDICTABLE, who).what
