@@ -6,10 +6,11 @@ Only click is imported here; what a command needs, it imports itself.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 import click
 
@@ -65,8 +66,14 @@ def enter_lab(options: LabOptions, *, time_servers: bool = True) -> None:
 @cli.command(context_settings={"ignore_unknown_options": True})
 @click.option("--force", is_flag=True, help="Even if this machine could do it without a guest.")
 @click.option("--memory", default="3G", show_default=True, help="The guest's memory.")
+@click.option(
+    "--disk",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path),
+    metavar="FILE",
+    help="A file that the guest has as its disk /dev/ubda.",
+)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def guest(force: bool, memory: str, command: Sequence[str]) -> None:
+def guest(force: bool, memory: str, disk: Path | None, command: Sequence[str]) -> None:
     """Run COMMAND where packets can be delayed: here, or in a user-mode Linux guest.
 
     The guest sees this machine's files, the current folder and the environment; output and exit
@@ -87,7 +94,7 @@ def guest(force: bool, memory: str, command: Sequence[str]) -> None:
     if absent:
         click.echo(f"midair-lab: {requirements.explain(absent)}", err=True)
         sys.exit(EXIT_USAGE)
-    sys.exit(guests.run_in_guest(command, memory=memory))
+    sys.exit(guests.run_in_guest(command, memory=memory, disk=disk))
 
 
 @cli.command()
@@ -136,6 +143,60 @@ def demo(options: LabOptions, svg: Path | None) -> None:
     from lab.demo import demo as show
 
     sys.exit(0 if show(options, svg=svg) else EXIT_DOES_NOT_HOLD)
+
+
+@cli.command(context_settings={"ignore_unknown_options": True})
+@click.option("--interface", default="eth0", show_default=True, help="Of this host.")
+@click.argument("file", type=click.Path(dir_okay=False, writable=True, path_type=Path))
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def capture(interface: str, file: Path, command: Sequence[str]) -> None:
+    """Run COMMAND on this host and write what passes the interface meanwhile to FILE (pcap).
+
+    The exit code is the command's. Two such files of two hosts are what `diagram` draws.
+    """
+    from lab.recording import record
+
+    try:
+        recorded = record(file, interface, command)
+    except OSError as error:
+        _fail(f"{interface} cannot be captured into {file}: {error.strerror}")
+    if recorded.lost:
+        click.echo(f"midair-lab: the capture lost {recorded.lost} packets", err=True)
+    sys.exit(recorded.exit_code)
+
+
+@cli.command()
+@click.argument("files", nargs=2, type=click.File("rb"), metavar="A.pcap B.pcap")
+@click.option("--host-a", metavar="ADDRESS", help="Where it is not the one of most packets.")
+@click.option("--host-b", metavar="ADDRESS", help="The same of the other one.")
+@click.option("--quote", multiple=True, metavar="TEXT", help="Words that packets contain.")
+def diagram(
+    files: tuple[BinaryIO, BinaryIO], host_a: str | None, host_b: str | None, quote: Sequence[str]
+) -> None:
+    """Draw how two hosts were connected, from captures taken at both on one clock.
+
+    Exit 1 if it was not by two SYNs that crossed.
+    """
+    from lab import replay
+    from lab.diagram import draw_text
+
+    try:
+        packets = [
+            replay.read(file.read(), host)
+            for file, host in zip(files, (host_a, host_b), strict=True)
+        ]
+        shown = replay.replay(*packets, quotes=quote)
+    except (ValueError, replay.ReplayError) as error:
+        _fail(f"{' and '.join(file.name for file in files)}: {error}")
+    click.echo("Time runs down, in ms after the first SYN:\n")
+    click.echo(draw_text(shown.model, width=shutil.get_terminal_size().columns))
+    click.echo(replay.conclusion(shown))
+    sys.exit(0 if shown.claim.simultaneous else EXIT_DOES_NOT_HOLD)
+
+
+def _fail(words: str) -> NoReturn:
+    click.echo(f"midair-lab: {words}", err=True)
+    sys.exit(EXIT_USAGE)
 
 
 def _print_json(findings: Sequence[Finding]) -> None:

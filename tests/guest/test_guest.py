@@ -147,6 +147,21 @@ def test_guest_that_cannot_boot_says_so_with_its_last_words(temporary: Path) -> 
     assert list(temporary.iterdir()) == []
 
 
+def test_guest_disk_is_a_file_that_keeps_what_one_guest_left_for_the_next(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.write_bytes(bytes(2**24))
+    subprocess.run(["mkfs.ext4", "-q", "-F", str(disk)], check=True)
+    mount = "mkdir /run/disk && mount /dev/ubda /run/disk && cd /run/disk"
+    command = [*GUEST, "--disk", str(disk), "--", "bash", "-c"]
+    subprocess.run(
+        [*command, f"{mount} && echo kept >file && cd / && umount /run/disk"], check=True
+    )
+    done = subprocess.run(
+        [*command, f"{mount} && cat file"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "kept\n"
+
+
 def test_guest_command_that_does_not_exist_is_exit_127() -> None:
     done = run("no-such-command-here")
     assert done.returncode == 127
