@@ -22,10 +22,11 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from lab.experiments.kernel import Watch
 from lab.experiments.room import Room
 
 if TYPE_CHECKING:
@@ -70,14 +71,10 @@ class Relay:
     Args:
         names: of the hosts; they get addresses from ``192.0.2.1`` on, in this order.
         delay_s: how long each frame is held back.
-
-    Attributes:
-        before_delivery: called before each frame is delivered, in the relay's thread: what is
-            looked at then is what lasted until then.
     """
 
     def __init__(self, names: Sequence[str], *, delay_s: float) -> None:
-        self.before_delivery: Callable[[], None] | None = None
+        self._watch: Watch | None = None
         self._delay_s = delay_s
         self._held: frozenset[bytes] = frozenset()
         self._over = False
@@ -134,10 +131,22 @@ class Relay:
             self._held = frozenset()
             self._wake[1].send(b"go on")
 
+    @contextlib.contextmanager
+    def watched(self, watch: Watch) -> Iterator[None]:
+        """Look at sockets before each delivery.
+
+        Every state that a delivery ends is seen then, however busy the machine is.
+        """
+        self._watch = watch
+        try:
+            yield
+        finally:
+            self._watch = None
+
     def _carry(self) -> None:
         """Carry frames until told to stop: the relay's thread."""
         flying: list[tuple[float, int, bytes]] = []
-        aside: list[bytes] = []
+        aside: list[tuple[float, int, bytes]] = []
         order = itertools.count()
         sources = [self._wake[0], *self._ports.values()]
         while not self._over:
@@ -149,21 +158,18 @@ class Relay:
                     port.recv(_WORD)
                     continue
                 for frame in _frames(port):
-                    if set(_macs(frame)) <= self._held:
-                        aside.append(frame)
-                    else:
-                        heapq.heappush(flying, (due, next(order), frame))
-            if not self._held:
-                # They have been on their way for long enough.
-                for frame in aside:
-                    heapq.heappush(flying, (time.monotonic(), next(order), frame))
-                aside.clear()
+                    aside.append((due, next(order), frame))
+            # Of what was held back too long all arrives at once, in the order in which it left.
+            for late in [late for late in aside if not set(_macs(late[2])) <= self._held]:
+                aside.remove(late)
+                heapq.heappush(flying, late)
             while flying and flying[0][0] <= time.monotonic():
                 self._deliver(heapq.heappop(flying)[2])
 
     def _deliver(self, frame: bytes) -> None:
-        if self.before_delivery is not None:
-            self.before_delivery()
+        watch = self._watch
+        if watch is not None:
+            watch.look()
         port = self._ports.get(_macs(frame)[0])
         if port is not None:
             # The far end may be gone: so is the frame, as on any cable.

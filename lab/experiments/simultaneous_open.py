@@ -76,12 +76,12 @@ def _caller(room: Room) -> socket.socket:
 
 
 def _crossing(relay: Relay) -> Played:
-    rooms, watch = relay.rooms, Watch(relay.rooms)
-    relay.before_delivery = watch.look
+    rooms = relay.rooms
     with (
         Recorder("They cross: both call at once", rooms, INTERFACE) as record,
         _caller(rooms[A]) as a,
         _caller(rooms[B]) as b,
+        relay.watched(watch := Watch({A: a, B: b})),
     ):
         with relay.holding():
             pending = {A: connect(a, _ENDS[B]), B: connect(b, _ENDS[A])}
@@ -100,7 +100,7 @@ def _crossing(relay: Relay) -> Played:
         seen = {name: record.packets(name) for name in rooms}
     return scene, [
         Check("connect() succeeds on both sides", " and ".join(outcomes), outcomes == ["0", "0"]),
-        *_as_in_figure_7({name: list(watch.states(name).values()) for name in rooms}, seen),
+        *_as_in_figure_7(watch.states, seen),
         Check(
             "both SYNs left before the other one arrived",
             _crossed_words(scene.ladder.flights),
@@ -114,7 +114,7 @@ def _crossing(relay: Relay) -> Played:
 
 
 def _as_in_figure_7(
-    states: Mapping[str, list[list[str]]], seen: Mapping[str, Sequence[Packet]]
+    states: Mapping[str, list[str]], seen: Mapping[str, Sequence[Packet]]
 ) -> list[Check]:
     figure = {
         name: [(p.direction, p.tcp.flag_words) for p in packets if p.tcp][:4]
@@ -123,8 +123,8 @@ def _as_in_figure_7(
     return [
         Check(
             "the kernel shows SYN-SENT, SYN-RECEIVED, ESTABLISHED on both sides",
-            "; ".join(f"{n}: {' → '.join(s)}" for n, all_ in states.items() for s in all_),
-            all(found == [FIGURE_7] for found in states.values()),
+            "; ".join(f"{name}: {' → '.join(found)}" for name, found in states.items()),
+            all(found == FIGURE_7 for found in states.values()),
         ),
         Check(
             "each host sends a SYN, gets a SYN, sends a SYN·ACK, gets a SYN·ACK (figure 7)",
