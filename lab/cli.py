@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 EXIT_DOES_NOT_HOLD = 1
 EXIT_USAGE = 2
+EXIT_NOT_RUN = 127
+"""As shells have it."""
 DEMO_CLOCK_A_S, DEMO_CLOCK_B_S = 3.7, -41.0
 """Wall clocks nobody should depend on: the demo's are wrong on purpose."""
 
@@ -87,8 +89,7 @@ def guest(force: bool, memory: str, disk: Path | None, command: Sequence[str]) -
         try:
             os.execvp(command[0], list(command))
         except OSError as error:
-            click.echo(f"midair-lab: {command[0]}: {error.strerror}", err=True)
-            sys.exit(127)
+            _fail(f"{command[0]}: {error.strerror}", exit_code=EXIT_NOT_RUN)
     place = requirements.Place.GUEST
     absent = requirements.missing(place, time_servers=False, wrong_clocks=False)
     if absent:
@@ -154,10 +155,12 @@ def capture(interface: str, file: Path, command: Sequence[str]) -> None:
 
     The exit code is the command's. Two such files of two hosts are what `diagram` draws.
     """
-    from lab.recording import record
+    from lab.recording import NotRunError, record
 
     try:
         recorded = record(file, interface, command)
+    except NotRunError as error:
+        _fail(str(error), exit_code=EXIT_NOT_RUN)
     except OSError as error:
         _fail(f"{interface} cannot be captured into {file}: {error.strerror}")
     if recorded.lost:
@@ -194,9 +197,9 @@ def diagram(
     sys.exit(0 if shown.claim.simultaneous else EXIT_DOES_NOT_HOLD)
 
 
-def _fail(words: str) -> NoReturn:
+def _fail(words: str, *, exit_code: int = EXIT_USAGE) -> NoReturn:
     click.echo(f"midair-lab: {words}", err=True)
-    sys.exit(EXIT_USAGE)
+    sys.exit(exit_code)
 
 
 def _print_json(findings: Sequence[Finding]) -> None:

@@ -19,8 +19,6 @@ from lab.capture import Capture
 T = TypeVar("T")
 
 _ASK_TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-EXIT_NOT_RUN = 127
-"""As shells have it: there is no such program."""
 
 
 class Here:
@@ -31,12 +29,16 @@ class Here:
         return function()
 
 
+class NotRunError(Exception):
+    """The program cannot be run; the text says which and why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """What came of a recording."""
 
     exit_code: int
-    """The program's; 128 + n when signal n ended it; 127 when there is no such program."""
+    """The program's; 128 + n when signal n ended it."""
     lost: int
     """Packets that are not in the file. It proves little unless 0."""
 
@@ -52,14 +54,15 @@ def record(path: Path, interface: str, argv: Sequence[str]) -> Recorded:
         argv: the program and its arguments.
 
     Raises:
+        NotRunError: no such program, or it is none.
         OSError: no such interface, not permitted, or the file cannot be written.
     """
     path.unlink(missing_ok=True)
     with Capture(Here(), interface) as capture:
         try:
             program = subprocess.Popen(argv)
-        except FileNotFoundError:
-            return Recorded(EXIT_NOT_RUN, 0)
+        except OSError as error:
+            raise NotRunError(f"{argv[0]}: {error.strerror}") from error
         code = _wait(program)
         capture.close()
         capture.write_pcap(path)
