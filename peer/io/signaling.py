@@ -247,9 +247,8 @@ class Signaling:
                 said = await self._http.ask(
                     method, path, content, parked_us=parked_us, extensions=extensions
                 )
-                self._reached = True
+                self._reached, self.trouble = True, None
                 if said.success:
-                    self.trouble = None
                     return parse(said, answer, self.host)
                 problem = problem_of(said)
                 error: RendezvousError = error_of(problem, self.url)

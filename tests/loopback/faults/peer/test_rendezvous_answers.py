@@ -14,6 +14,7 @@ import pytest
 from peer.errors import UnreachableError
 from peer.io import http as peer_http
 from peer.io import signaling
+from peer.io.answers import StaleTokenError
 from peer.io.clock import SystemClock
 from peer.io.signaling import Signaling
 from rendezvous.protocol.messages import PROTOCOL_VERSION, Seated, WaitResponse
@@ -244,3 +245,23 @@ async def test_answer_when_it_never_ends_is_given_up_without_any_timeout_of_the_
                     await sut.open()
         finally:
             await sut.aclose()
+
+
+async def test_trouble_when_an_answer_has_come_is_over_whatever_it_says() -> None:
+    """What the time runs out on later is not what was the matter before."""
+
+    async def stale_after_all(request: Request) -> None:
+        if server.count("open") == 1:
+            return await hang_up(request)
+        problem = b'{"type":"urn:midair:problem:stale_token","title":"stale","status":412}'
+        await request.say(http(problem, "412 X", kind="application/problem+json"))
+
+    async with hostile({"open": stale_after_all}) as server:
+        sut = Signaling(server.url, SystemClock(), "5e" * 32)
+        try:
+            with pytest.raises(StaleTokenError):
+                await sut.open()
+        finally:
+            await sut.aclose()
+    assert server.count("open") == 2
+    assert sut.trouble is None
