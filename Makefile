@@ -12,7 +12,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint unit lab-test bench dev cover format constraints clean setup docs
+.PHONY: help demo test lint unit lab-test compose-test bench dev cover format constraints clean setup docs
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ demo: setup $(STAMP) ## two peers, two NATs, 40 ms apart, wrong clocks: one cros
 	@$(BIN)/midair-lab demo
 
 test: setup ## set up all that is needed, then lint and every test
-	@$(MAKE) --no-print-directory lint unit lab-test
+	@$(MAKE) --no-print-directory lint unit lab-test compose-test
 
 lint: $(STAMP) ## ruff, mypy --strict and the import contracts
 	@$(BIN)/ruff check .
@@ -35,6 +35,9 @@ unit: $(STAMP) ## every test that needs no lab
 lab-test: setup $(STAMP) ## the tests in the lab: real NATs, real delay
 	@$(BIN)/midair-lab guest -- $(CURDIR)/$(BIN)/python -m pytest tests/lab
 	@$(BIN)/python -m pytest tests/lab_host
+
+compose-test: setup $(STAMP) ## docker compose: two hosts, two NATs, one crossing; in a guest if need be
+	@deploy/with-docker.sh $(CURDIR)/$(BIN)/python -m pytest tests/compose
 
 bench: setup $(BENCH_STAMP) ## measure all into docs/benchmarks.md, or SECTIONS=... (BENCH_JSON=FILE, RESUME=1)
 	@$(BIN)/python -m lab.bench $(if $(RESUME),--resume) $(SECTIONS)

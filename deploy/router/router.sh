@@ -124,7 +124,7 @@ forward() {
     # Read-only in some containers, where the runtime has set it already.
     { echo 1 >"$1"; } 2>/dev/null || true
     read -r value <"$1" || true # such a file ends without a newline for those who read bytewise
-    [ "$value" = 1 ] || fail "forwarding is off and $1 is read-only"
+    [ "$value" = 1 ]
 }
 
 # $1: interface; $2: netem parameters, split into words on purpose.
@@ -135,6 +135,7 @@ shape() {
 }
 
 apply() {
+    v4=/proc/sys/net/ipv4/ip_forward v6=/proc/sys/net/ipv6/conf/all/forwarding
     case $MODE in nat | firewall | none) ;; *) fail "MODE=$MODE is none of nat, firewall, none" ;; esac
     answer_target 4 >/dev/null
     if [ "$MODE$MAPPING" = natremapped ] || [ "$MODE$MAPPING" = natsequential ]; then
@@ -145,9 +146,10 @@ apply() {
     rules=$(nat_rules && filter_rules 4)
     echo "$rules" | iptables-restore
     filter_rules 6 | ip6tables-restore
-    forward /proc/sys/net/ipv4/ip_forward
-    # Absent where IPv6 is off.
-    [ ! -e /proc/sys/net/ipv6/conf/all/forwarding ] || forward /proc/sys/net/ipv6/conf/all/forwarding
+    forward "$v4" || fail "forwarding is off and $v4 is read-only"
+    # Absent where IPv6 is off; and what has no IPv6 address need not forward it.
+    [ ! -e "$v6" ] || forward "$v6" || [ -z "$(ip -6 -o address show scope global)" ] ||
+        fail "forwarding is off and $v6 is read-only"
     [ -z "${NETEM_UP:-}" ] || shape "$WAN" "$NETEM_UP"
     [ -z "${NETEM_DOWN:-}" ] || shape "$LAN" "$NETEM_DOWN"
 }

@@ -22,6 +22,15 @@ SCRIPTS = [
     "deploy/venv.sh",
     "deploy/resolve.sh",
     "deploy/bare-debian.sh",
+    "deploy/cache.sh",
+    "deploy/mirror.sh",
+    "deploy/wheels.sh",
+    "deploy/with-docker.sh",
+    "deploy/base/make.sh",
+    "deploy/engine/fetch.sh",
+    "deploy/engine/run.sh",
+    "deploy/peer/entrypoint.sh",
+    "deploy/router/entrypoint.sh",
     ".ci/run",
 ]
 
