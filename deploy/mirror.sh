@@ -4,8 +4,9 @@
 set -eu
 mirror() {
     # shellcheck disable=SC2016  # apt-get's own variables
-    apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
-        awk -v suite="$(. /etc/os-release && echo "$VERSION_CODENAME")" '$1 == suite { print $2; exit }'
+    apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(CODENAME)' 'Created-By: Packages' |
+        awk -v suite="$(. /etc/os-release && echo "$VERSION_CODENAME")" \
+            '$2 == suite || $3 == suite { print $1; exit }'
 }
 found=$(mirror)
 [ -n "$found" ] || { echo "midair: apt has no source for this release" >&2; exit 2; }

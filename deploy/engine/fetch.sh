@@ -88,5 +88,6 @@ for program in dockerd docker docker-proxy containerd containerd-shim-runc-v2 ru
         { say "$program lacks libraries (above)"; exit 2; }
 done
 chmod 755 "$new"
-mv -T "$new" "$folder"
+# Somebody else may have been as quick.
+mv -T "$new" "$folder" 2>/dev/null || [ -d "$folder" ]
 echo "$folder"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +47,13 @@ def test_example_when_the_network_is_another_fails(example: Project) -> None:
     went = example.up(*shown()[0], LOSS="100")
     assert went.exit_code == 1, went.output
     assert "TimeoutError" in went.said("client")
+
+
+def test_second_file_when_added_to_our_own_fits(project: Project, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yml"
+    mine.write_text(files()["mine.yml"])
+    both = Project("midair-test", [ROOT / "docker-compose.yml", mine])
+    assert "mine" in both.run("config", "--services").stdout.split()
 
 
 def test_router_when_described_has_a_row_for_each_variable() -> None:
