@@ -103,14 +103,11 @@ def _running(room: Room, argv: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     program = room.call(
         lambda: start(argv, environment={}, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0)
     )
-    try:
-        with program:
-            try:
-                yield program
-            finally:
-                kill_all([program])
-    finally:
-        kill_all([program])
+    with program:
+        try:
+            yield program
+        finally:
+            kill_all([program])
 
 
 def _await(program: subprocess.Popen[bytes], name: str) -> list[Event]:

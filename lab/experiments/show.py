@@ -14,6 +14,8 @@ from lab.experiments.report import Listing, Report, Scene
 
 _TEXT_WIDTH = 92
 """Columns of running text; diagrams take what the terminal has."""
+_WIDTH = 100
+"""Columns of a diagram where the terminal does not say: four lanes need more than 80."""
 _BOLD, _GOOD, _BAD, _DIM = "1", "1;32", "1;31", "2"
 
 
@@ -34,7 +36,8 @@ def as_words(report: Report, *, color: bool) -> str:
     lines += [paint("What it means", _BOLD), "", *_wrapped(report.lesson), ""]
     for check in report.checks:
         mark = paint("✓", _GOOD) if check.holds else paint("✗", _BAD)
-        lines += [f"{mark} {check.what}", *_wrapped(check.seen, "    ")]
+        what, *more = _wrapped(check.what, "  ", "")
+        lines += [f"{mark} {what}", *more, *_wrapped(check.seen, "    ")]
     lost = sum(scene.lost for scene in report.scenes)
     if lost:
         lines.append(f"{paint('✗', _BAD)} the captures lost {lost} packets: they prove nothing")
@@ -50,9 +53,7 @@ def _scene(scene: Scene, paint: _Paint) -> Iterator[str]:
     for step in scene.steps:
         yield from _wrapped(step, "    ", "  - ")
     yield ""
-    columns = shutil.get_terminal_size().columns
-    # Ladders of many lanes need more than the 80 columns of an unknown terminal.
-    width = max(columns, 100)
+    width = shutil.get_terminal_size(fallback=(_WIDTH, 40)).columns
     yield draw_text(scene.ladder, width=width, color=paint.on)
     for listing in scene.listings:
         yield from _listing(listing)

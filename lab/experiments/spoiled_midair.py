@@ -125,11 +125,13 @@ def _unpredictable(peers: Sequence[Ended], ephemeral: tuple[int, int]) -> Check:
     ports = [local[1] for peer in peers for local, _ in pairs_of(peer.find("appointment"), "")]
     first, last = ephemeral
     gaps = {after - before for before, after in pairwise(ports)}
+    # Of so few draws out of some 27,000 two may be the same once in some hundred runs.
+    different = len(set(ports)) >= len(ports) - 1
     return Check(
-        "midair's ports: fresh for each session, in no order, none of the kernel's own range",
+        "midair's ports: drawn for each session, in no order, none of the kernel's own range",
         f"{', '.join(map(str, ports))}; the kernel's are {first} to {last}",
         len(ports) >= 2 * len(peers)
-        and len(set(ports)) == len(ports)
+        and different
         and not any(first <= port <= last for port in ports)
         and len(gaps) > len(ports) // 2,
     )
