@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,6 +40,7 @@ def order(server: Server, **changes: Any) -> dict[str, Any]:
 def test_each_pairing_is_timed_and_ends_with_an_appointment(server: Server, fresh: bool) -> None:
     before_s = server.cpu_s()
     with Clients(PROCESSOR, order(server, fresh=fresh)) as clients:
+        assert clients.hear() == {"ready": True}
         for _ in range(2):
             clients.tell({})
             heard = clients.hear()
@@ -51,6 +53,17 @@ def test_each_pairing_is_timed_and_ends_with_an_appointment(server: Server, fres
     assert server.cpu_s() > before_s
     server.ask_to_stop()
     assert server.wait() == 0
+
+
+def test_server_that_is_paused_does_nothing_until_it_goes_on(server: Server) -> None:
+    with Clients(PROCESSOR, order(server, rounds=1)) as clients:
+        clients.hear()
+        with server.paused():
+            clients.tell({})
+            used_s = server.cpu_s()
+            time.sleep(0.2)
+            assert server.cpu_s() == used_s
+        assert len(clients.hear()["whole_ms"]) == EACH
 
 
 def test_waiters_are_parked_until_their_partners_come_or_the_server_goes(server: Server) -> None:
@@ -70,10 +83,11 @@ def test_waiters_are_parked_until_their_partners_come_or_the_server_goes(server:
 def test_client_whose_server_is_gone_says_so(server: Server) -> None:
     server.ask_to_stop()
     assert server.wait() == 0
-    with Clients(PROCESSOR, order(server)) as clients:
-        clients.tell({})
-        with pytest.raises(ProgramError, match="load client: ConnectionRefusedError: "):
-            clients.hear()
+    with (
+        Clients(PROCESSOR, order(server, warm_up=1)) as clients,
+        pytest.raises(ProgramError, match="load client: ConnectionRefusedError: "),
+    ):
+        clients.hear()
 
 
 def test_binding_request_asks_for_a_token_of_the_session() -> None:

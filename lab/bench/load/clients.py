@@ -3,8 +3,8 @@
 ::
 
     {"do": "pair", "target": T, "couples": N, "fresh": false, "warm_up": N, "rounds": N, "each": N}
-        prints a line for each round: {"seconds": S, "whole_ms": […], "appointed_ms": […]};
-        each but the first starts when a line comes in
+        prints {"ready": true} after the warm-up; then for each round, which starts when a line
+        comes in, {"seconds": S, "whole_ms": […], "appointed_ms": […]}
     {"do": "wait", "target": T, "waiters": N}
         prints {"parked": N}; then reads lines: {"join": N} answers {"woken": N, "lost": […]},
         {"drain": S} waits S seconds at most and answers {"refused": N, "waiting": N, "lost": […]}
@@ -56,6 +56,7 @@ async def _pair(order: dict[str, Any], target: Target) -> None:
     couples = [Couple(number, target, fresh=order["fresh"]) for number in range(order["couples"])]
     try:
         await _round(couples, order["warm_up"])
+        _say(ready=True)
         for _ in range(order["rounds"]):
             await _line()
             began = time.perf_counter()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,11 +22,13 @@ COUPLES = 16
 """Pairings at one time."""
 WARM_UP = 500
 ROUNDS, EACH = 7, 2_000
-WHOLE_ROUNDS, WHOLE_EACH = 5, 300
+WHOLE_WARM_UP, WHOLE_ROUNDS, WHOLE_EACH = 50, 5, 300
 WAITERS = 10_000
 JOINED = WAITERS // 2
 """So many partners come in the end; the other waiters hear that the server goes away."""
 DESCRIPTORS = WAITERS + 2_000
+SETTLE_S = 1.0
+"""For the polls that have ended while their server was paused."""
 
 PAIRINGS_S = 800.0
 P99_MS = 40.0
@@ -38,34 +40,38 @@ SECTION = "load"
 
 @dataclass(slots=True)
 class _Rounds:
-    """Rounds of pairings, collected while their progress is passed on."""
+    """Rounds of pairings on one server."""
 
     what: str
+    server: Server
+    clients: Clients
+    rounds: int
     rate: list[float] = field(default_factory=list)
     whole_ms: list[float] = field(default_factory=list)
     appointed_ms: list[float] = field(default_factory=list)
     busy_percent: list[float] = field(default_factory=list)
 
-    def run(self, server: Server, processor: int, order: dict[str, Any]) -> Iterator[Progress]:
-        rounds, each = order["rounds"], order["each"]
-        with Clients(processor, order) as clients:
-            for number in range(1, rounds + 1):
-                clients.tell({})
-                before_s = server.cpu_s()
-                heard = clients.hear()
-                used_s = server.cpu_s() - before_s
-                self.rate.append(each / heard["seconds"])
-                self.whole_ms += heard["whole_ms"]
-                self.appointed_ms += heard["appointed_ms"]
-                self.busy_percent.append(100 * used_s / heard["seconds"])
-                yield Progress(
-                    section=SECTION,
-                    what=self.what,
-                    run=number,
-                    runs=rounds,
-                    facts={"rate": self.rate[-1], "busy_percent": self.busy_percent[-1]},
-                    events={},
-                )
+    def __post_init__(self) -> None:
+        self.clients.hear()
+
+    def run(self) -> Progress:
+        """Run the next round."""
+        self.clients.tell({})
+        before_s = self.server.cpu_s()
+        heard = self.clients.hear()
+        used_s = self.server.cpu_s() - before_s
+        self.rate.append(len(heard["whole_ms"]) / heard["seconds"])
+        self.whole_ms += heard["whole_ms"]
+        self.appointed_ms += heard["appointed_ms"]
+        self.busy_percent.append(100 * used_s / heard["seconds"])
+        return Progress(
+            section=SECTION,
+            what=self.what,
+            run=len(self.rate),
+            runs=self.rounds,
+            facts={"rate": self.rate[-1], "busy_percent": self.busy_percent[-1]},
+            events={},
+        )
 
     def figures(self, *, wanted: bool) -> Iterator[Figure]:
         """Make the figures of all rounds; ``wanted``: something is wanted of them."""
@@ -89,65 +95,78 @@ class _Rounds:
 
 
 def load() -> Iterator[Step]:
-    """Pairings alone, as whole peers do them, and beside 10,000 waiters."""
+    """Pairings as whole peers do them, pairings alone, and pairings beside 10,000 waiters."""
     server_on, clients_on = processors()
-    alone = _Rounds("alone")
     with serving(server_on, DESCRIPTORS) as server:
-        yield from alone.run(server, clients_on, _order(server))
-        yield from alone.figures(wanted=True)
-    with serving(server_on, DESCRIPTORS) as server:
-        whole = _Rounds("with fresh connections, 16 reflections, 12 times")
-        yield from whole.run(
-            server,
-            clients_on,
-            pairing_order(
-                server,
-                couples=COUPLES,
-                warm_up=50,
-                rounds=WHOLE_ROUNDS,
-                each=WHOLE_EACH,
-                fresh=True,
-            ),
-        )
-        yield from whole.figures(wanted=False)
-    with serving(server_on, DESCRIPTORS) as server:
-        yield from _beside_waiters(server, clients_on, statistics.median(alone.rate))
+        yield from _whole(server, clients_on)
+    with (
+        serving(server_on, DESCRIPTORS) as empty,
+        serving(server_on, DESCRIPTORS) as crowded,
+    ):
+        yield from _beside_waiters(empty, crowded, clients_on)
+
+
+def _whole(server: Server, clients_on: int) -> Iterator[Step]:
+    order = pairing_order(
+        server,
+        couples=COUPLES,
+        warm_up=WHOLE_WARM_UP,
+        rounds=WHOLE_ROUNDS,
+        each=WHOLE_EACH,
+        fresh=True,
+    )
+    with Clients(clients_on, order) as clients:
+        what = "with connections, clock and mapping"
+        whole = _Rounds(what, server, clients, WHOLE_ROUNDS)
+        for _ in range(WHOLE_ROUNDS):
+            yield whole.run()
+    yield from whole.figures(wanted=False)
 
 
 def _order(server: Server) -> dict[str, Any]:
     return pairing_order(server, couples=COUPLES, warm_up=WARM_UP, rounds=ROUNDS, each=EACH)
 
 
-def _beside_waiters(server: Server, clients_on: int, alone: float) -> Iterator[Step]:
-    beside = _Rounds(f"beside {WAITERS} waiters")
-    # What the server loads and allocates for the first sessions is not the waiters'.
-    for _ in beside.run(
-        server, clients_on, pairing_order(server, couples=4, warm_up=20, rounds=0, each=0)
-    ):
-        pass
-    idle_rss, idle_descriptors = server.rss(), server.descriptors()
-    with Clients(clients_on, waiting_order(server, WAITERS)) as crowd:
+def _beside_waiters(empty: Server, crowded: Server, clients_on: int) -> Iterator[Step]:
+    # What a server loads and allocates for its first sessions is not the waiters'.
+    first = pairing_order(crowded, couples=4, warm_up=20, rounds=0, each=0)
+    with Clients(clients_on, first) as clients:
+        clients.hear()
+    idle_rss, idle_descriptors = crowded.rss(), crowded.descriptors()
+    with Clients(clients_on, waiting_order(crowded, WAITERS)) as crowd:
         parked = crowd.hear()["parked"]
-        held = server.descriptors() - idle_descriptors
-        waiter_kb = (server.rss() - idle_rss) / WAITERS / 1e3
+        held = crowded.descriptors() - idle_descriptors
+        waiter_kb = (crowded.rss() - idle_rss) / WAITERS / 1e3
         yield spread(
-            SECTION,
-            "server's memory for a waiter",
-            [waiter_kb],
-            unit="kB",
-            at_most=WAITER_KB,
+            SECTION, "server's memory for a waiter", [waiter_kb], unit="kB", at_most=WAITER_KB
         )
-        yield from beside.run(server, clients_on, _order(server))
-        yield from beside.figures(wanted=False)
-        yield spread(
-            SECTION,
-            f"{beside.what}: share of the rate alone",
-            [rate / alone for rate in beside.rate],
-            unit="",
-            statistic="median",
-            at_least=BESIDE,
-        )
-        yield from _released(server, crowd, [parked == WAITERS, held == WAITERS])
+        yield from _in_turn(empty, crowded, clients_on)
+        yield from _released(crowded, crowd, [parked == WAITERS, held == WAITERS])
+
+
+def _in_turn(empty: Server, crowded: Server, clients_on: int) -> Iterator[Step]:
+    """Let both servers take turns: whatever else this machine does falls upon both."""
+    with (
+        Clients(clients_on, _order(empty)) as on_empty,
+        Clients(clients_on, _order(crowded)) as on_crowded,
+    ):
+        alone = _Rounds("alone", empty, on_empty, ROUNDS)
+        beside = _Rounds(f"beside {WAITERS} waiters", crowded, on_crowded, ROUNDS)
+        for _ in range(ROUNDS):
+            with crowded.paused():
+                yield alone.run()
+            time.sleep(SETTLE_S)
+            yield beside.run()
+    yield from alone.figures(wanted=True)
+    yield from beside.figures(wanted=False)
+    yield spread(
+        SECTION,
+        f"{beside.what}: share of the rate alone",
+        [crowd / none for crowd, none in zip(beside.rate, alone.rate, strict=True)],
+        unit="",
+        statistic="median",
+        at_least=BESIDE,
+    )
 
 
 def _released(server: Server, crowd: Clients, were: list[bool]) -> Iterator[Figure]:
