@@ -164,7 +164,7 @@ def after_fin(cast: Cast) -> tuple[Scene, list[Check]]:
         ),
         Check(
             "after FIN: the socket connects again from its port at once, no TIME-WAIT",
-            again,
+            f"connect({show(PEERS[1])}): {again}",
             again == "0" and _from_client(scene, Kind.SYN)[-1].flow == (BOUND, PEERS[1]),
         ),
     ]
@@ -196,7 +196,7 @@ def pending(cast: Cast) -> tuple[Scene, list[Check]]:
     return scene, [
         Check(
             "a pending call: nobody is told that it is over, and the socket is free",
-            f"{before // 2} packet before the next call, which ends with {again}",
+            f"{before // 2} packet (the SYN) before the next connect(): {again}",
             before == 2 and first == "EINPROGRESS" and states == ["SYN-SENT"] and again == "0",
         )
     ]

@@ -48,7 +48,7 @@ def run() -> Report:
         claim=CLAIM,
         scenes=(scene,),
         checks=(
-            Check("connect() succeeds", outcome, outcome == "0"),
+            Check("connect() succeeds", f"connect(): {outcome}", outcome == "0"),
             Check("it hears what it says", repr(heard), heard == LOVE),
             *_alone(scene, entries, closed),
         ),

@@ -208,13 +208,13 @@ def await_that(true: Callable[[], bool]) -> None:
 def test_experiment_when_interrupted_leaves_no_process_and_no_namespace(
     number: signal.Signals, code: int
 ) -> None:
-    """In its last scene, where the rendezvous and both of A's peers run in rooms."""
+    """In the scene where the rendezvous and both peers run in rooms."""
     silent = subprocess.DEVNULL
     with subprocess.Popen(command("spoiled"), stdout=silent, stderr=silent) as program:
         await_that(lambda: program.poll() is not None or len(descendants(program.pid)) >= 3)
         started = descendants(program.pid)
         rooms = namespaces(program.pid) - namespaces(os.getpid())
-        assert len(rooms) == 4  # two peers, the rendezvous, the relay
+        assert len(rooms) == 5  # two peers, the rendezvous, the third host, the relay
         program.send_signal(number)
         assert program.wait(PATIENCE_S) == code
     # Who is killed cannot wait for its children's end; the kernel kills them then.
