@@ -195,8 +195,9 @@ def test_meeting_when_the_partner_does_not_come_exits_5_and_says_what_to_check(n
     with alone(ntp, at=ahead(AHEAD_S)) as peer:
         assert peer.finish()[0] == 5
 
-    # Late, if this host was busy at the instant.
-    assert of_kind(peer, "missed")[0]["reason"] in ("refused_early", "refused_late")
+    # Late, if this host was busy at the instant; here a refusal takes microseconds.
+    reasons = ("refused_early", "refused_late", "budget_spent")
+    assert of_kind(peer, "missed")[0]["reason"] in reasons
     assert "did not meet us" in peer.events[-1]["message"]
     assert "midair doctor" in peer.events[-1]["hint"]
 
