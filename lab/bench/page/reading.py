@@ -74,8 +74,10 @@ succeed; that limit is the dotted line in the picture, and the blue dots end the
 the early peer's SYN is refused and it fires again at once, so the later peer is open one round
 trip after its own first SYN, whatever the skew. The early peer is open when its next shot has
 crossed, too: that is the saw-tooth, between 2 D and 3 D. Exactly on an edge (20 and 60 ms) either
-may happen. Routers that drop in silence let the early peer wait, so the first shot succeeds
-at any skew; beyond D it needs the third packet of the later peer, and both are open at 3 D.
+may happen; and a SYN that comes in within the tenth of a millisecond between a refusal and the next
+shot finds the hole closed, is refused as well, and its peer is open a round trip or two later.
+Routers that drop in silence let the early peer wait, so the first shot succeeds at any skew; beyond
+D it needs the third packet of the later peer, and both are open at 3 D.
 Routers that send ICMP do so about once a second for each host (`net.ipv4.icmp_ratelimit`), and
 drop in between: after a few shots they are the second kind.""",
     ),

@@ -74,6 +74,7 @@ def _near(axes: Axes, cells: Sequence[Cell], answer: Answer, delay_ms: float) ->
     _predict(axes, answer, delay_ms)
     for cell in cells:
         _cell(axes, cell, cell.at_ms, [sample.skew_ms for sample in cell.samples])
+    _beyond(axes, cells, [cell.at_ms for cell in cells])
 
 
 def _far(axes: Axes, cells: Sequence[Cell], answer: Answer, delay_ms: float) -> None:
@@ -90,6 +91,7 @@ def _far(axes: Axes, cells: Sequence[Cell], answer: Answer, delay_ms: float) -> 
     for place, cell in enumerate(cells):
         step = 0.5 / max(1, len(cell.samples) - 1)
         _cell(axes, cell, place, [place - 0.25 + step * n for n in range(len(cell.samples))])
+    _beyond(axes, cells, range(len(cells)))
 
 
 def _cell(axes: Axes, cell: Cell, at: float, places: Sequence[float]) -> None:
@@ -102,24 +104,31 @@ def _cell(axes: Axes, cell: Cell, at: float, places: Sequence[float]) -> None:
             if sample.first_shot is first_shot and sample.both_open_ms <= top
         ]
         dots(axes, [x for x, _ in shown], [y for _, y in shown], **_colours(first_shot))
-    _beyond(axes, at, [value for value in cell.both_open_ms if value > top])
     whisker(axes, at, cell.both_open_ms)
     later = spread(cell.later_open_ms)
     if later is not None:
         axes.plot([at], [later[1]], zorder=4, **_CROSS)
 
 
-def _beyond(axes: Axes, at: float, values: Sequence[float]) -> None:
-    """Say how many are above the scale, and how far: they would flatten all others."""
-    if values:
+def _beyond(axes: Axes, cells: Sequence[Cell], places: Sequence[float]) -> None:
+    """Name the sessions that are above the scale: they would flatten all others."""
+    top = axes.get_ylim()[1]
+    words = []
+    for cell, place in zip(cells, places, strict=True):
+        above = sorted(round(value) for value in cell.both_open_ms if value > top)
+        if above:
+            at_top = axes.get_xaxis_transform()
+            look: dict[str, Any] = {"marker": "^", "color": AMBER, "clip_on": False, "zorder": 4}
+            axes.plot([place], [1], transform=at_top, **look)
+            words.append(f"at {cell.at_ms:g}: {', '.join(str(value) for value in above)} ms")
+    if words:
         axes.annotate(
-            f"▲ {len(values)}, ≤ {max(values):.0f} ms",
-            (at, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, -9),
-            textcoords="offset points",
-            ha="center",
-            fontsize=9,
+            f"▲ above, {'; '.join(words)}",
+            (0.99, 0.97),
+            xycoords="axes fraction",
+            ha="right",
+            va="top",
+            fontsize=9.5,
             color=AMBER,
         )
 
