@@ -88,14 +88,16 @@ def judge_nat(seen: NatSeen) -> Check:
     lines = [f"seen from outside as {public}: NAT"]
     predictable = behaviour in _PREDICTABLE
     lines.append(f"its mapping is {_mapping(behaviour)}, {_ports(ports, predictable)}")
+    if not predictable:
+        lines.append("so nobody can say where to aim: set it to keep ports, or use another network")
     if len({each.mapped.address for each in found}) > 1:
         lines.append("it has several public addresses: connections may come from another one")
     if seen.hairpin is not None:
-        back = "lead back" if seen.hairpin else "do not lead back (hairpin)"
-        lines.append(f"connections from inside to its public address {back}")
+        leads = "leads" if seen.hairpin else "does not lead"
+        lines.append(f"it {leads} back to its own public address (hairpin)")
+    lines.append(_FILTERING)
     if predictable:
-        return Check("NAT", Status.OK, (*lines, _FILTERING), facts)
-    lines.append("so nobody can say where to aim: set it to keep ports, or use another network")
+        return Check("NAT", Status.OK, tuple(lines), facts)
     return Check("NAT", Status.BROKEN, tuple(lines), facts, NO_PATH)
 
 

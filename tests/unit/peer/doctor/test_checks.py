@@ -180,8 +180,8 @@ def test_nat_when_there_is_none_says_the_address() -> None:
         (NatSeen(asked=False), Status.UNKNOWN, 0, "--reflector HOST:PORT"),
         (NatSeen(asked=True), Status.BROKEN, 3, "no reflector answers"),
         (NatSeen(asked=True, trouble="ports taken"), Status.BROKEN, 3, "ports taken"),
-        (replace(nat("preserving"), hairpin=True), Status.OK, 0, "lead back"),
-        (replace(nat("preserving"), hairpin=False), Status.OK, 0, "do not lead back (hairpin)"),
+        (replace(nat("preserving"), hairpin=True), Status.OK, 0, "it leads back"),
+        (replace(nat("preserving"), hairpin=False), Status.OK, 0, "does not lead back to its own"),
     ],
 )
 def test_nat_when_something_is_known_or_not_says_so(
