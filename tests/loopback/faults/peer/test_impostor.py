@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import cycle
 
 import pytest
 
@@ -135,8 +136,12 @@ async def test_mutes_when_on_every_pair_end_with_the_time(url: str) -> None:
             assert told_only_greetings(mutes.lines)
 
 
-@pytest.mark.parametrize("listens", [True, False], ids=["initiator", "responder"])
-@pytest.mark.parametrize("who", groups(list(EVERYBODY), 3), ids=" + ".join)
+@pytest.mark.parametrize(
+    ("who", "listens"),
+    # In turn the peer is initiator and responder.
+    list(zip(groups(list(EVERYBODY), 3), cycle([True, False]))),
+    ids=repr,
+)
 async def test_partner_when_strangers_have_the_other_pairs_still_wins(
     url: str, who: tuple[str, ...], listens: bool
 ) -> None:

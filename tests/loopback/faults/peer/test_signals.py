@@ -81,8 +81,14 @@ async def test_signal_when_waiting_ends_and_nobody_can_join(
         assert "nobody waits under" in other.said
 
 
-@SIGNALS
-@pytest.mark.parametrize("stage", ["paired", "mapping", "appointment", "volley", "greeting"])
+@pytest.mark.parametrize(
+    ("stage", "number"),
+    # Both come by the same way from the first moment on; SIGTERM shows that at some stages.
+    [
+        *((s, signal.SIGINT) for s in ("paired", "mapping", "appointment", "volley", "greeting")),
+        *((s, signal.SIGTERM) for s in ("paired", "volley")),
+    ],
+)
 async def test_signal_when_paired_ends_and_the_partner_hears_it(
     url: str, number: signal.Signals, stage: str, slow_ntp: str
 ) -> None:
@@ -140,13 +146,10 @@ async def test_signal_when_it_comes_again_and_again_changes_nothing(
             await stops(one, number, mark)
 
 
-@SIGNALS
-async def test_partner_when_told_of_a_signal_ends_with_its_verdict(
-    url: str, number: signal.Signals, slow_ntp: str
-) -> None:
+async def test_partner_when_told_of_a_signal_ends_with_its_verdict(url: str, slow_ntp: str) -> None:
     with pair(url, connect=("--json", "--ntp", slow_ntp)) as (one, other):
         await event(other, "paired")
-        other.process.send_signal(number)
+        other.process.send_signal(signal.SIGTERM)
         assert await ended(other) == (130, b"")
         assert await ended(one) == (5, b"")
         message = "no path: your partner was stopped by its user"
