@@ -20,6 +20,7 @@ from lab.bench.labs import DELAY_MS as DELAY_MS
 from lab.bench.labs import RTT_MS
 from lab.bench.labs import options as options
 from lab.bench.load.section import load
+from lab.bench.meet import section as meet
 from lab.bench.skews import ANSWERS as ANSWERS
 from lab.bench.skews import NEAR_SKEWS_MS as NEAR_SKEWS_MS
 from lab.bench.skews import SKEWS_MS as SKEWS_MS
@@ -176,6 +177,7 @@ GUEST: dict[str, Callable[[], Iterator[Step]]] = {
     "grid": grid,
     "clock": clock,
     "speed": speed,
+    "meet": meet,
     "unpredictable": unpredictable,
 }
 """Sections that need delay."""
