@@ -4,7 +4,7 @@ Twenty of each are the benchmark's (``make bench SECTIONS=meet``), since one por
 only after ten seconds.
 """
 
-from __future__ import annotations
+from __future__ import itertools
 
 import time
 from collections.abc import Iterator
@@ -25,7 +25,16 @@ from tests.lab.acceptance.punctual import was_punctual
 TIMES = 4
 GAPS_S = (0.0, 3.0, 8.0, 20.0)
 AT = ("--port", str(PORT), "--at")
+_other_ports = itertools.count(PORT + 1)
 OURS, THEIRS = secret_of(1), secret_of(2)
+
+
+def by_time() -> tuple[str, ...]:
+    """Make the arguments of a meeting at a port that no meeting before it has used.
+
+    What it left behind, in kernels and NATs, is gone only after ten seconds and more.
+    """
+    return ("--port", str(next(_other_ports)), "--at", soon())
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +104,7 @@ def test_by_secret_meets_however_far_apart_both_are_started(
 
 def test_by_time_and_with_a_secret_the_partner_is_proven(scenario: Scenario) -> None:
     env = {"MIDAIR_SECRET": OURS}
-    session = meet(scenario, (*AT, soon()), environment={"a": env, "b": env})
+    session = meet(scenario, by_time(), environment={"a": env, "b": env})
 
     assert_well(session, scenario)
     assert session.peers["a"].event("warning") is None
@@ -105,7 +114,7 @@ def test_by_time_and_with_a_secret_the_partner_is_proven(scenario: Scenario) -> 
 def test_wrong_secret_is_exit_6_on_both_sides_and_no_byte_passes(
     scenario: Scenario, by: str
 ) -> None:
-    arguments = (*AT, soon()) if by == "time" else ()
+    arguments = by_time() if by == "time" else ()
     environment: dict[Side, dict[str, str]] = {
         "a": {"MIDAIR_SECRET": OURS},
         "b": {"MIDAIR_SECRET": THEIRS},
@@ -119,7 +128,7 @@ def test_wrong_secret_is_exit_6_on_both_sides_and_no_byte_passes(
 def test_no_clock_is_exit_4_on_both_sides_and_nobody_fires(scenario: Scenario) -> None:
     blocked = RouterSpec(block_ntp=True)
     set_routers(scenario.world, blocked, blocked)
-    session = meet(scenario, (*AT, soon()))
+    session = meet(scenario, by_time())
 
     assert verdicts(session) == [(4, "clock")] * 2
     assert [syns(session, side) for side in SIDES] == [[], []]
@@ -127,7 +136,7 @@ def test_no_clock_is_exit_4_on_both_sides_and_nobody_fires(scenario: Scenario) -
 
 def test_nat_that_changes_ports_is_exit_5_and_points_at_the_doctor(scenario: Scenario) -> None:
     set_routers(scenario.world, RouterSpec.named("remapped"), RouterSpec())
-    session = meet(scenario, (*AT, soon()))
+    session = meet(scenario, by_time())
 
     assert [code for code, _ in verdicts(session)] == [5, 5]
     for side in SIDES:
