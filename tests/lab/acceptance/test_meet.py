@@ -4,8 +4,9 @@ Twenty of each are the benchmark's (``make bench SECTIONS=meet``), since one por
 only after ten seconds.
 """
 
-from __future__ import itertools
+from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 
