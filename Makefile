@@ -4,6 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+N := 10
 BENCH_STAMP := $(VENV)/.installed-bench
 
 # Programs of the lab lie in folders that a user's PATH may leave out.
@@ -12,7 +13,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint unit lab-test compose-test bench dev cover format constraints clean setup docs
+.PHONY: help demo test lint unit lab-test compose-test soak bench dev cover format constraints clean setup docs
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +39,14 @@ lab-test: setup $(STAMP) ## the tests in the lab: real NATs, real delay
 
 compose-test: setup $(STAMP) ## docker compose: two hosts, two NATs, one crossing; in a guest if need be
 	@deploy/with-docker.sh $(CURDIR)/$(BIN)/python -m pytest tests/compose
+
+soak: setup $(STAMP) ## every fault N=10 times in a row, here and in the lab, each one counted
+	@trap : INT; code=0; \
+	$(BIN)/python -m pytest -q --soak $(N) tests/loopback/faults || code=$$?; \
+	[ $$code -le 1 ] || exit $$code; \
+	$(BIN)/midair-lab guest -- $(CURDIR)/$(BIN)/python -m pytest -q --soak $(N) tests/lab/faults \
+		|| code=$$?; \
+	exit $$code
 
 bench: setup $(BENCH_STAMP) ## measure all into docs/benchmarks.md, or SECTIONS=... (BENCH_JSON=FILE, RESUME=1)
 	@$(BIN)/python -m lab.bench $(if $(RESUME),--resume) $(SECTIONS)
