@@ -87,7 +87,11 @@ class _Panel:
         lines = [self._segment(*placed) for placed in self._rows.flights if not _loops(placed[0])]
         posts = [((x, top), (x, self._bottom)) for x in self._at]
         boxes = [edge for note, row in self._rows.notes for edge in self._edges(note, row)]
-        rings = [((x - _RING, y), (x + _RING, y)) for x, y in self._crossings()]
+        rings = [
+            ((x - 2 * _RING, y + dy), (x + 2 * _RING, y + dy))
+            for x, y in self._crossings()
+            for dy in (-_RING, _RING)
+        ]
         self._labels = Labels([*lines, *posts, *boxes, *rings])
 
     def _y(self, row: float) -> float:
