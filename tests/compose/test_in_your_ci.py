@@ -46,7 +46,8 @@ def test_example_when_run_as_the_page_says_prints_what_the_page_says(example: Pr
 def test_example_when_the_network_is_another_fails(example: Project) -> None:
     went = example.up(*shown()[0], LOSS="100")
     assert went.exit_code == 1, went.output
-    assert "TimeoutError" in went.said("client")
+    # The router's question for the server's hardware address may be lost, too, and it says so.
+    assert re.search("TimeoutError|No route to host", went.said("client")), went.output
 
 
 def test_second_file_when_added_to_our_own_fits(project: Project, tmp_path: Path) -> None:
