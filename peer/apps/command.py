@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from peer.apps.piped import run_piped
+from peer.apps.connected import run_connected
+from peer.apps.pipe import standard_pipe
 from peer.core.code import Code, CodeError
 from peer.core.trace import CodeMade
 from peer.errors import UsageError
@@ -48,7 +49,9 @@ def run_pipe(
             started_at=tell.started_at,
         )
 
-    return run_piped(session, as_json=as_json, trace_path=trace_path, verbosity=verbosity)
+    return run_connected(
+        session, standard_pipe, as_json=as_json, trace_path=trace_path, verbosity=verbosity
+    )
 
 
 def _parse(code: str) -> Code:

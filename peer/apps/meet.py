@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TextIO, cast
 
-from peer.apps.piped import run_piped
+from peer.apps.connected import run_connected
+from peer.apps.pipe import standard_pipe
 from peer.core.countdown import clock_face
 from peer.io.clock import SystemClock
 from peer.io.meet import Meet
@@ -76,4 +77,6 @@ def run_meet(
             started_at=tell.started_at,
         )
 
-    return run_piped(meet, as_json=as_json, trace_path=trace_path, verbosity=verbosity)
+    return run_connected(
+        meet, standard_pipe, as_json=as_json, trace_path=trace_path, verbosity=verbosity
+    )

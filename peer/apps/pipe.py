@@ -1,15 +1,17 @@
 """The pipe: what comes in at standard input goes to the partner, what it sends goes out.
 
-Not for making the stream, and not for telling the user: the caller does both.
+Not for making the stream: the caller does.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from peer.errors import StreamBrokenError
+from peer.core.trace import Closed, TraceEvent
+from peer.errors import BrokenError, StreamBrokenError
 from peer.io.stdio import Blocking, read_some, write_all
 from peer.io.stream import Stream
 
@@ -72,6 +74,25 @@ async def pipe(stream: Stream, stdin_fd: int = 0, stdout_fd: int = 1) -> PipeRes
         stream.abort("interrupted")
         raise
     return PipeResult(count.sent, count.received, reason)
+
+
+async def standard_pipe(stream: Stream, emit: Callable[[TraceEvent], None]) -> None:
+    """Join a stream to standard input and output, and tell how that ended.
+
+    Args:
+        stream: as for :func:`pipe`.
+        emit: takes the event.
+
+    Raises:
+        BrokenError: a direction did not end in order.
+    """
+    result = await pipe(stream)
+    emit(Closed(result.sent, result.received, result.reason))
+    if result.reason != DONE:
+        raise BrokenError(
+            f"the connection broke: {result.reason}",
+            "What was sent may not have arrived whole; connect again",
+        )
 
 
 async def _send(stream: Stream, fd: int, count: _Count) -> None:

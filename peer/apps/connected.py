@@ -1,18 +1,18 @@
-"""Whatever makes the connection: join standard input and output to it, tell, and end truly.
+"""Whatever makes a connection, and whatever uses it: tell what happens, and end truly.
 
-Not for making it: that is :mod:`peer.io.runner`'s, or :mod:`peer.io.meet`'s.
+Not for making it: that is :mod:`peer.io.runner`'s, or :mod:`peer.io.meet`'s. Not for using it:
+that is a module beside this one for each use.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from peer.apps.pipe import DONE, PipeResult, pipe
 from peer.apps.signals import NUMBERS, end_at_once_with, ignore_while_exiting
-from peer.core.trace import Closed, Failed, TraceEvent
-from peer.errors import BrokenError, MidairError
+from peer.core.trace import Failed, TraceEvent
+from peer.errors import MidairError
 from peer.io.attempt import Won
 from peer.io.clock import SystemClock
 from peer.io.stdio import reserve_standard_descriptors
@@ -35,17 +35,24 @@ class Connecting(Protocol):
         ...
 
 
-def run_piped(
+Use = Callable[[Stream, Callable[[TraceEvent], None]], Awaitable[None]]
+"""Uses a stream to its end, tells of it, and raises one of :mod:`peer.errors` if that is no good
+one. The stream is closed when it returns."""
+
+
+def run_connected(
     make: Callable[[Tellers, SystemClock], Connecting],
+    use: Use,
     *,
     as_json: bool,
     trace_path: str | None,
     verbosity: int,
 ) -> int:
-    """Connect, and join standard input and output to the partner's.
+    """Connect, and use the connection.
 
     Args:
         make: makes what connects; it tells its events to the tellers.
+        use: what the connection is for.
         as_json: report in JSON lines instead of sentences.
         trace_path: a file for every event; None: no file.
         verbosity: 0, 1 or 2.
@@ -62,7 +69,8 @@ def run_piped(
         if trace_path is not None:
             tell.tell_file(trace_path)
         try:
-            exit_code = asyncio.run(_connect_and_pipe(make(tell, clock), tell))
+            asyncio.run(_connect_and_use(make(tell, clock), use, tell))
+            exit_code = 0
         finally:
             # The loop's own handlers have gone with it.
             end_at_once_with(INTERRUPTED)
@@ -79,7 +87,9 @@ def run_piped(
     return exit_code
 
 
-async def _connect_and_pipe(connecting: Connecting, emit: Callable[[TraceEvent], None]) -> int:
+async def _connect_and_use(
+    connecting: Connecting, use: Use, emit: Callable[[TraceEvent], None]
+) -> None:
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
@@ -93,17 +103,12 @@ async def _connect_and_pipe(connecting: Connecting, emit: Callable[[TraceEvent],
         won.sock.close()
         await connecting.goodbye()
         raise
+    failure: MidairError | None = None
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(connecting.goodbye())
-        result = await pipe(stream)
-    return _ended(result, emit)
-
-
-def _ended(result: PipeResult, emit: Callable[[TraceEvent], None]) -> int:
-    emit(Closed(result.sent, result.received, result.reason))
-    if result.reason == DONE:
-        return 0
-    raise BrokenError(
-        f"the connection broke: {result.reason}",
-        "What was sent may not have arrived whole; connect again",
-    )
+        try:
+            await use(stream, emit)
+        except MidairError as error:
+            failure = error  # the group would wrap it, and not wait for the goodbye
+    if failure is not None:
+        raise failure
