@@ -13,6 +13,13 @@ it (or one that shares its key) can say so.
 
 16 octets of MAC are RFC 2104 §5's half of the hash: 128 bits cannot be guessed
 within a token's minute.
+
+A *ticket* lets a peer of a session in at the relay; it holds for one seat, as
+long as a session without requests does::
+
+    HMAC-SHA256(key, "relay" | expiry | session | seat)[:16]
+
+No address token begins with that word, so neither can stand for the other.
 """
 
 from __future__ import annotations
@@ -23,6 +30,8 @@ import hmac
 import secrets
 
 from rendezvous.protocol.endpoints import Endpoint
+from rendezvous.protocol.messages import Seat
+from rendezvous.protocol.relay import RelayHeader
 from rendezvous.protocol.times import US_PER_S
 
 TOKEN_LIFE_US = 60 * US_PER_S
@@ -81,6 +90,35 @@ class Tokens:
             return False
         genuine = hmac.compare_digest(mac, self._mac(endpoint, session, expiry_us))
         return genuine and now_us <= expiry_us
+
+    def mint_ticket(self, session: str, seat: Seat, expiry_us: int) -> RelayHeader:
+        """Let a peer of a session in at the relay.
+
+        Args:
+            session: 32 hexadecimal digits.
+            seat: the peer's.
+            expiry_us: until when, in the rendezvous's time.
+
+        Returns:
+            The header that it shows there.
+        """
+        return RelayHeader(session, seat, expiry_us, self._ticket_mac(session, seat, expiry_us))
+
+    def admits(self, ticket: RelayHeader) -> bool:
+        """Tell whether a ticket was minted with this key; whether it has ended is not asked.
+
+        Args:
+            ticket: what a client of the relay has shown.
+
+        Returns:
+            True only for exactly what :meth:`mint_ticket` made.
+        """
+        genuine = self._ticket_mac(ticket.session, ticket.seat, ticket.expiry_us)
+        return hmac.compare_digest(ticket.mac, genuine)
+
+    def _ticket_mac(self, session: str, seat: Seat, expiry_us: int) -> bytes:
+        claim = f"relay|{expiry_us:x}|{session}|{seat}"
+        return hmac.digest(self._key, claim.encode(), hashlib.sha256)[:MAC_OCTETS]
 
     def _mac(self, endpoint: Endpoint, session: str, expiry_us: int) -> str:
         # No field can contain the separator, so no two claims share one text.
