@@ -50,6 +50,8 @@ class _Rounds:
     whole_ms: list[float] = field(default_factory=list)
     appointed_ms: list[float] = field(default_factory=list)
     busy_percent: list[float] = field(default_factory=list)
+    cpu_us: list[float] = field(default_factory=list)
+    """The server's processor time for a pairing: hardly more on a machine with other work."""
 
     def __post_init__(self) -> None:
         self.clients.hear()
@@ -64,12 +66,17 @@ class _Rounds:
         self.whole_ms += heard["whole_ms"]
         self.appointed_ms += heard["appointed_ms"]
         self.busy_percent.append(100 * used_s / heard["seconds"])
+        self.cpu_us.append(used_s / len(heard["whole_ms"]) * 1e6)
         return Progress(
             section=SECTION,
             what=self.what,
             run=len(self.rate),
             runs=self.rounds,
-            facts={"rate": self.rate[-1], "busy_percent": self.busy_percent[-1]},
+            facts={
+                "rate": self.rate[-1],
+                "busy_percent": self.busy_percent[-1],
+                "cpu_us": self.cpu_us[-1],
+            },
             events={},
         )
 
@@ -92,6 +99,9 @@ class _Rounds:
         )
         yield spread(SECTION, f"{self.what}: second report to both appointments", self.appointed_ms)
         yield spread(SECTION, f"{self.what}: the server's processor", self.busy_percent, unit="%")
+        yield spread(
+            SECTION, f"{self.what}: the server's work for a pairing", self.cpu_us, unit="µs"
+        )
 
 
 def load() -> Iterator[Step]:
