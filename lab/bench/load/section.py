@@ -51,7 +51,7 @@ class _Rounds:
     appointed_ms: list[float] = field(default_factory=list)
     busy_percent: list[float] = field(default_factory=list)
     cpu_us: list[float] = field(default_factory=list)
-    """The server's processor time for a pairing: hardly more on a machine with other work."""
+    """The server's processor time for a pairing: other work on the machine adds to it, too."""
 
     def __post_init__(self) -> None:
         self.clients.hear()
