@@ -26,6 +26,7 @@ from lab.bench.skews import NEAR_SKEWS_MS as NEAR_SKEWS_MS
 from lab.bench.skews import SKEWS_MS as SKEWS_MS
 from lab.bench.skews import SYN_BUDGET as SYN_BUDGET
 from lab.bench.skews import near, refire
+from lab.bench.streams.section import streams
 from lab.scenario import Scenario, SessionRun, installed_script
 from lab.topology import LinkSpec, RouterSpec, WorldSpec
 
@@ -186,5 +187,6 @@ HOST: dict[str, Callable[[], Iterator[Step]]] = {
     "aim": aim,
     "load": load,
     "start": start,
+    "streams": streams,
 }
 """Sections that would measure the guest instead."""
