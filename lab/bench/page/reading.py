@@ -57,6 +57,14 @@ One `midair-rendezvous` in one process on one processor, its clients on another,
 two appointments, leave. A waiting peer is one parked poll. The clients here are leaner than real
 ones, so that the server is what is measured.""",
     ),
+    "streams": Reading(
+        title="Bytes through loopback",
+        text="""\
+The same zeros through each program, round after round in turn, so that whatever else the machine
+does falls upon all of them; a ratio is of the same round. A rate counts from the first byte at the
+sink to the last. socat and ncat run with their defaults. Nothing here is a network: it is what a
+program itself costs.""",
+    ),
     "crossing": Reading(
         title="Crossing SYNs, with all kinds of routers",
         text="""\
