@@ -27,6 +27,28 @@ class SecretError(ValueError):
     """The text is not a secret; the message says what one looks like, and never the text."""
 
 
+def hkdf(salt: bytes, material: bytes, purpose: bytes, length: int) -> bytes:
+    """Derive bytes from what two hosts alone know (HKDF-SHA256).
+
+    Args:
+        salt: what kind of material it is; public.
+        material: 128 random bits or more.
+        purpose: what for; another purpose, other bytes.
+        length: how many, up to 8160.
+
+    Returns:
+        The bytes.
+    """
+    key = hmac.digest(salt, material, hashlib.sha256)
+    derived = block = b""
+    counter = 0
+    while len(derived) < length:
+        counter += 1
+        block = hmac.digest(key, block + purpose + bytes([counter]), hashlib.sha256)
+        derived += block
+    return derived[:length]
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
     """Bytes that only two hosts know."""
@@ -75,14 +97,7 @@ class Secret:
         Returns:
             The bytes.
         """
-        key = hmac.digest(_SALT, self.data, hashlib.sha256)
-        derived = block = b""
-        counter = 0
-        while len(derived) < length:
-            counter += 1
-            block = hmac.digest(key, block + purpose + bytes([counter]), hashlib.sha256)
-            derived += block
-        return derived[:length]
+        return hkdf(_SALT, self.data, purpose, length)
 
 
 NO_SECRET = Secret(b"")
