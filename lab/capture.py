@@ -8,6 +8,7 @@ Reference: packet(7), socket(7).
 
 from __future__ import annotations
 
+import atexit
 import errno
 import socket
 import struct
@@ -147,6 +148,8 @@ def _await_stamps(space: Space) -> None:
             keeper.close()
             raise TimeoutError("the kernel does not stamp packets as they pass")
     _keepers.append(keeper)
+    # As long as this process lives, and not a moment longer: an interpreter that ends warns.
+    atexit.register(keeper.close)
 
 
 def _is_stamped() -> bool:
