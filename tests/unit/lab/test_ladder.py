@@ -268,3 +268,13 @@ def test_svg_when_there_are_many_lanes_is_wide_enough_for_the_labels() -> None:
     root = ET.fromstring(draw_svg([Panel("", found)], title="", caption=""))
 
     assert float(root.attrib["width"]) > 1000
+
+
+def test_svg_when_a_packet_passes_right_of_a_middle_lane_has_its_note_on_the_left() -> None:
+    told = Note(1, ORIGIN_NS + 60_000_000, "connect(): ECONNRESET")
+    found = annotate(build(ladders.forged().captures, THREE), [told])
+    root = ET.fromstring(draw_svg([Panel("", found)], title="", caption=""))
+    at = {text.text: float(text.attrib["x"]) for text in root.iter(f"{SVG}text")}
+
+    # The RST from the server is about to arrive: it passes there on the right.
+    assert at["third host"] < at["connect(): ECONNRESET"] < at["client"]
