@@ -10,11 +10,11 @@ import contextlib
 import select
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from lab.capture import SO_RCVBUFFORCE, Capture
+from lab.capture import Capture
 from lab.packets import Flags, Packet
 from lab.topology import (
     ADDRESSES,
@@ -27,12 +27,10 @@ from lab.topology import (
 from lab.world import World
 
 _LISTEN_PORTS = (7101, 7102, 7103)
-_DATAGRAM_PORT = 7104
-_PATIENCE_S = 8.0
+PATIENCE_S = 8.0
 """For what has to come: twenty tries, however lossy the path."""
-_SILENCE_S = 0.3
+SILENCE_S = 0.3
 """Beyond the path's round trip: when nothing has come by then, nothing comes."""
-_BUFFER_BYTES = 4 * 2**20
 
 Endpoint = tuple[str, int]
 
@@ -46,17 +44,8 @@ class Answer:
     after_ms: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Datagrams:
-    """How a row of numbered datagrams arrived."""
-
-    sent: int
-    lost: int
-    overtaking: int
-    """How many arrived before one with a lower number."""
-
-
-def _family(world: World) -> tuple[socket.AddressFamily, str, tuple[str, ...]]:
+def family_of(world: World) -> tuple[socket.AddressFamily, str, tuple[str, ...]]:
+    """Return the family that a lab has, and where rendezvous and time servers are in it."""
     if world.spec.ipv4:
         return socket.AF_INET, RENDEZVOUS_IPV4, NTP_IPV4
     return socket.AF_INET6, RENDEZVOUS_IPV6, NTP_IPV6
@@ -65,7 +54,7 @@ def _family(world: World) -> tuple[socket.AddressFamily, str, tuple[str, ...]]:
 @contextmanager
 def _listeners(world: World) -> Iterator[list[socket.socket]]:
     """Listen at five endpoints: two ports of one host, three hosts, so that both differ."""
-    family, rendezvous, ntp = _family(world)
+    family, rendezvous, ntp = family_of(world)
     places = [
         ("rendezvous", rendezvous, _LISTEN_PORTS[0]),
         ("rendezvous", rendezvous, _LISTEN_PORTS[1]),
@@ -79,7 +68,7 @@ def _listeners(world: World) -> Iterator[list[socket.socket]]:
             listener = world.space(role).call(lambda: socket.socket(family, socket.SOCK_STREAM))
             stack.enter_context(listener)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.settimeout(_PATIENCE_S)
+            listener.settimeout(PATIENCE_S)
             listener.bind((address, port))
             listener.listen()
             sockets.append(listener)
@@ -111,13 +100,13 @@ def mapped_endpoints(world: World, side: Side, local_port: int) -> list[Endpoint
 
 def _connect(world: World, side: Side, local_port: int, listener: socket.socket) -> socket.socket:
     """Connect, trying again sooner than TCP does where the path loses packets."""
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         client = world.space(f"peer-{side}").call(
             lambda: socket.socket(listener.family, socket.SOCK_STREAM)
         )
         client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        client.settimeout(_SILENCE_S + path_round_trip_ms(world) / 1000)
+        client.settimeout(SILENCE_S + path_round_trip_ms(world) / 1000)
         try:
             client.bind(("", local_port))
             client.connect(listener.getsockname())
@@ -143,9 +132,25 @@ def round_trips_ms(world: World, side: Side, count: int) -> list[float]:
     with _listeners(world) as listeners, Capture(world.space(f"peer-{side}")) as capture:
         for _ in range(count):
             with _connect(world, side, 0, listeners[0]) as client:
-                listeners[0].accept()[0].close()
+                _accept(listeners[0], client, capture).close()
                 _end_with_reset(client)
         return handshake_times_ms(capture.packets())
+
+
+def _accept(listener: socket.socket, client: socket.socket, capture: Capture) -> socket.socket:
+    """Accept a connected client; where that never comes, say what its packets were."""
+    try:
+        return listener.accept()[0]
+    except TimeoutError:
+        port = client.getsockname()[1]
+        seen = [
+            f"{packet.direction} {packet.tcp.flag_words}"
+            for packet in capture.packets()
+            if packet.tcp and port in (packet.tcp.source[1], packet.tcp.destination[1])
+        ]
+        raise TimeoutError(
+            f"connected from port {port}, and not accepted for {PATIENCE_S:g} s: {', '.join(seen)}"
+        ) from None
 
 
 def handshake_times_ms(packets: Sequence[Packet]) -> list[float]:
@@ -185,7 +190,7 @@ def unsolicited(world: World, side: Side, local_port: int, *, ipv6: bool = False
         client.bind(("", local_port))
         with contextlib.suppress(BlockingIOError):
             client.connect((target, local_port))
-        select.select([], [client], [], _SILENCE_S + path_round_trip_ms(world) / 1000)
+        select.select([], [client], [], SILENCE_S + path_round_trip_ms(world) / 1000)
         return classify_answer(capture.packets(), (target, local_port))
 
 
@@ -222,84 +227,3 @@ def path_round_trip_ms(world: World) -> float:
         link for side in (world.spec.a, world.spec.b) for link in (side.access.up, side.access.down)
     ]
     return sum(link.delay_ms + link.jitter_ms for link in links)
-
-
-def datagrams(world: World, side: Side, count: int, *, down: bool = False) -> Datagrams:
-    """Send numbered datagrams over an access link, up or down, and see which arrive.
-
-    Args:
-        world: the lab.
-        side: whose access link.
-        count: how many.
-        down: from the server to the peer, instead of from the peer.
-    """
-    family, rendezvous, _ = _family(world)
-    kind = socket.SOCK_DGRAM
-    server = world.space("rendezvous").call(lambda: socket.socket(family, kind))
-    client = world.space(f"peer-{side}").call(lambda: socket.socket(family, kind))
-    with server, client:
-        server.bind((rendezvous, _DATAGRAM_PORT))
-        client.connect((rendezvous, _DATAGRAM_PORT))
-        for end in (server, client):
-            # The default holds 277 datagrams; what it drops is not the path's loss.
-            end.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, _BUFFER_BYTES)
-            end.settimeout(_SILENCE_S + path_round_trip_ms(world) / 1000)
-        peer = _introduce(client, server)
-        if down:
-            _send_numbered(lambda data: server.sendto(data, peer), count)
-            return _receive_numbered(client, count)
-        _send_numbered(client.send, count)
-        return _receive_numbered(server, count)
-
-
-def _introduce(client: socket.socket, server: socket.socket) -> Endpoint:
-    """Let the server see the client, however lossy the path."""
-    deadline = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < deadline:
-        client.send(b"hello")
-        with contextlib.suppress(TimeoutError):
-            return server.recvfrom(64)[1]  # type: ignore[no-any-return]
-    raise TimeoutError("no datagram at all came through")
-
-
-def _send_numbered(send: Callable[[bytes], int], count: int) -> None:
-    for number in range(count):
-        send(number.to_bytes(4, "big"))
-
-
-def _receive_numbered(receiver: socket.socket, count: int) -> Datagrams:
-    numbers: list[int] = []
-    while len(numbers) < count:
-        try:
-            data = receiver.recv(64)
-        except TimeoutError:
-            break
-        if len(data) == 4:
-            numbers.append(int.from_bytes(data, "big"))
-    return count_datagrams(numbers, count)
-
-
-def count_datagrams(numbers: Sequence[int], sent: int) -> Datagrams:
-    """Count what is missing and what came early in a row of received numbers."""
-    lowest, overtaking = sent, 0
-    for number in reversed(numbers):
-        overtaking += number > lowest
-        lowest = min(lowest, number)
-    return Datagrams(sent=sent, lost=sent - len(set(numbers)), overtaking=overtaking)
-
-
-def ntp_passes(world: World, side: Side) -> bool:
-    """Tell whether datagrams to UDP port 123 reach the time server. None may run."""
-    family, _, ntp = _family(world)
-    server = world.space("ntp").call(lambda: socket.socket(family, socket.SOCK_DGRAM))
-    client = world.space(f"peer-{side}").call(lambda: socket.socket(family, socket.SOCK_DGRAM))
-    with server, client:
-        server.bind((ntp[0], 123))
-        server.settimeout(0.1 + path_round_trip_ms(world) / 1000)
-        # A lossy path loses one now and then; that many in a row are a rule.
-        for _ in range(1 + 9 * bool(world.spec.side(side).access.up.loss_percent)):
-            client.sendto(b"?", (ntp[0], 123))
-            with contextlib.suppress(TimeoutError):
-                server.recv(64)
-                return True
-    return False

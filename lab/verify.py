@@ -1,7 +1,8 @@
 """Proves that the routers and links of a living lab are what their labels say.
 
-Measures with :mod:`lab.probes` and judges here, by plain functions. Nothing should be concluded
-from a lab that was not verified: probe-lab's verify-nat.sh is the precedent.
+Measures with :mod:`lab.probes` and :mod:`lab.datagrams`, and judges here, by plain functions.
+Nothing should be concluded from a lab that was not verified: probe-lab's verify-nat.sh is the
+precedent.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from lab import probes
+from lab import datagrams, probes
 from lab.topology import ADDRESSES, SIDES, LinkSpec, RouterSpec, Side
 from lab.world import World
 
@@ -86,7 +87,7 @@ def _verify_side(world: World, side: Side) -> Iterator[Finding]:
     if world.spec.ipv4:
         yield _mapping(world, side, router)
     yield from _answers(world, side, router)
-    passes = probes.ntp_passes(world, side)
+    passes = datagrams.ntp_passes(world, side)
     words = ("blocked", "passes")
     yield Finding(
         side=side,
@@ -184,7 +185,7 @@ def _delay(world: World, side: Side) -> Finding:
 
 
 def _losses(world: World, side: Side, name: str, link: LinkSpec) -> Iterator[Finding]:
-    row = probes.datagrams(world, side, _DATAGRAMS, down=name == "down")
+    row = datagrams.datagrams(world, side, _DATAGRAMS, down=name == "down")
     yield Finding(
         side=side,
         what=f"loss {name}",

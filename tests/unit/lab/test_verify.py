@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.datagrams import count_datagrams
 from lab.packets import Flags, Icmp, Packet, Quoted, Tcp
-from lab.probes import Answer, classify_answer, count_datagrams, handshake_times_ms
+from lab.probes import Answer, classify_answer, handshake_times_ms
 from lab.verify import delay_holds, loss_holds, mapping_word
 
 HERE, THERE = ("10.1.0.2", 28000), ("203.0.113.2", 28000)
