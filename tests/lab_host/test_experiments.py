@@ -6,48 +6,28 @@ by other means than the experiments' own.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
-from importlib import import_module
 from itertools import pairwise
 
 import pytest
 
 from lab.experiments import MODULES, dissolve_tcp, never_accepted, self_connect
 from lab.experiments import one_port_many_peers as one_port
-from lab.experiments.report import Report, Scene
-from lab.packets import Endpoint, Flags, Packet, Tcp, Udp
-
-LOVE = b"I love you."
-SYN, SYN_ACK, RST, RST_ACK = Flags.SYN, Flags.SYN | Flags.ACK, Flags.RST, Flags.RST | Flags.ACK
-ACK, DATA, FIN_ACK = Flags.ACK, Flags.PSH | Flags.ACK, Flags.FIN | Flags.ACK
-
-
-@functools.cache
-def report(name: str) -> Report:
-    """Run an experiment, once for all tests."""
-    found: Report = import_module(f"lab.experiments.{MODULES[name]}").run()
-    return found
-
-
-def scene(name: str, words: str) -> Scene:
-    """Return the one scene whose title has these words."""
-    (found,) = [one for one in report(name).scenes if words in one.title]
-    return found
-
-
-def segments(packets: Sequence[Packet]) -> list[Tcp]:
-    return [packet.tcp for packet in packets if packet.tcp]
-
-
-def flags(packets: Sequence[Packet]) -> list[Flags]:
-    return [tcp.flags for tcp in segments(packets)]
-
-
-def of_flow(packets: Sequence[Packet], one: Endpoint, other: Endpoint) -> list[Packet]:
-    """Keep the packets between two endpoints."""
-    ends = {one, other}
-    return [p for p in packets if p.tcp and {p.tcp.source, p.tcp.destination} == ends]
+from lab.packets import Udp
+from tests.lab_host.seen import (
+    ACK,
+    DATA,
+    FIN_ACK,
+    LOVE,
+    RST,
+    RST_ACK,
+    SYN,
+    SYN_ACK,
+    flags,
+    of_flow,
+    report,
+    scene,
+    segments,
+)
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -67,7 +47,7 @@ def test_simultaneous_open_when_both_call_sends_two_syns_that_cross() -> None:
     # Each host: SYN, SYN·ACK (the same sequence number), ACK; then what it has to say.
     assert sent[:4] == [SYN, SYN, SYN_ACK, SYN_ACK]
     assert sorted(sent[4:6]) == [ACK, ACK]
-    assert Flags.RST not in sent
+    assert RST not in sent
     assert sent.count(SYN) == sent.count(SYN_ACK) == 2
     tcp = segments(found.packets)
     assert {(t.source, t.sequence) for t in tcp[:2]} == {(t.source, t.sequence) for t in tcp[2:4]}
@@ -240,67 +220,3 @@ def test_never_accepted_when_all_goes_in_order_closes_with_four_segments() -> No
         *(FIN_ACK, ACK, FIN_ACK, ACK),
     ]
     assert [t.source == client for t in tcp[-4:]] == [True, False, False, True]
-
-
-def test_spoiled_when_the_port_is_guessed_the_server_resets_the_client() -> None:
-    found = scene("spoiled", "right port")
-    flights = found.ladder.flights
-    names = [lane.name for lane in found.ladder.lanes]
-    told = [(names[f.source], f.flags) for f in flights]
-
-    assert sorted(told[:2]) == [("client", "SYN"), ("third host", "SYN")]
-    assert ("client", "SYN·ACK") in told
-    assert ("server", "SYN·ACK") in told
-    assert ("server", "RST") in told
-    forged = next(f for f in flights if names[f.source] == "third host")
-    honest = next(f for f in flights if names[f.source] == "client")
-    # It bears the very name of the server's answer, and is there before that.
-    assert forged.flow == honest.flow[::-1]
-    answer = next(f for f in flights if names[f.source] == "server")
-    assert forged.end_ns < answer.end_ns
-
-
-@pytest.mark.parametrize("words", ["own name", "wrong port"])
-def test_spoiled_when_not_guessed_or_not_forged_the_client_is_answered(words: str) -> None:
-    found = scene("spoiled", words)
-    names = [lane.name for lane in found.ladder.lanes]
-    told = [(names[f.source], names[f.target], f.flags) for f in found.ladder.flights]
-
-    between = [t for t in told if "third host" not in t]
-    assert [t for t in between if "RST" not in t[2]] == [
-        ("client", "server", "SYN"),
-        ("server", "client", "SYN·ACK"),
-        ("client", "server", "ACK"),
-    ]
-    # The stranger is refused by RST: at its own address, or at the server's, whose name it bore.
-    refused = [t[1] for t in told if "RST" in t[2]]
-    assert refused == ["third host" if words == "own name" else "server"]
-
-
-def test_spoiled_when_every_port_is_known_midair_fires_again_and_connects() -> None:
-    found = scene("spoiled", "all its ports are known")
-    host = {"A": "192.0.2.1", "B": "192.0.2.2"}
-    between = [
-        t for t in segments(found.packets) if {t.source[0], t.destination[0]} == set(host.values())
-    ]
-    forged = [t for t in between if t.flags == SYN and t.sequence == 7000]
-    shots = [t for t in between if t.flags == SYN and t.source[0] == host["A"]]
-    resets = [t for t in between if t.flags == RST and t.sequence == 7001]
-
-    assert {t.source[0] for t in forged} == {host["B"]}
-    assert len(forged) == len({t.destination for t in forged}) == 4
-    # B resets what the forged SYN has begun, on every pair, and each pair fires once more.
-    assert {t.destination for t in resets} == {t.destination for t in forged}
-    assert len({t.sequence for t in shots}) >= 8
-
-
-def test_spoiled_when_the_far_end_has_no_code_midair_connects_and_tells_nothing() -> None:
-    found = scene("spoiled", "does not have the code")
-
-    # A shot may have been refused before: on a busy machine the peers are not on time.
-    assert {f.source for f in found.ladder.flights if f.flags == "SYN"} == {0, 1}
-    assert {f.source for f in found.ladder.flights if f.length} == {0, 1}
-    ends = found.ladder.flights[0].flow
-    wrong = of_flow(found.packets, *ends)
-    assert sum(tcp.payload_length for tcp in segments(wrong)) > 0
-    assert not any(LOVE in packet.raw for packet in wrong)

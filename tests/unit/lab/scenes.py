@@ -5,6 +5,8 @@ The ports that B's side sees differ from A's, as behind a NAT that remaps.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from lab.diagram import Flow, Seen, Side, SpaceTime, assemble, quoting
 from lab.diagram.model import ACK, FIN, PSH, RST, SYN
 
@@ -147,3 +149,18 @@ def listened() -> Scene:
     scene.send(Side.B, 20.02, SYN | ACK, 7000, 1001)
     scene.send(Side.A, 40.05, ACK, 1001, 7001)
     return scene
+
+
+SCENES: dict[str, Callable[[], Scene]] = {
+    "crossing": perfect,
+    "skew-rst": skewed,
+    "skew-icmp": lambda: skewed("port unreachable"),
+    "drop": dropped,
+    "no-delay": bare_link,
+    "listener": listened,
+}
+
+
+def model_of(name: str) -> SpaceTime:
+    """Assemble a scene by its name."""
+    return SCENES[name]().model()
