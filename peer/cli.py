@@ -11,19 +11,21 @@ from typing import Any
 
 import click
 
+from peer.commands.receive import receive
+from peer.commands.send import send
 from peer.meet_options import MEET_TIMEOUT_S, meet_settings
 from peer.options import (
     INTERRUPTED,
     OPTIONS,
     Command,
-    hooks_of_environment,
+    connect_settings,
     ntp_servers,
     read_line,
     reflector_names,
     timeout_option,
     with_options,
 )
-from peer.settings import DoctorSettings, Settings
+from peer.settings import DoctorSettings
 
 _common = with_options(*OPTIONS)
 """Of the commands that use a rendezvous to connect."""
@@ -37,6 +39,10 @@ def main() -> None:
     Run `midair listen` on one host; it prints the command for the other one.
     Standard input and output are then the two ends of a pipe.
     """
+
+
+main.add_command(send)
+main.add_command(receive)
 
 
 def _code_file(command: Command) -> Command:
@@ -177,7 +183,7 @@ def doctor(reflectors: tuple[str, ...], as_json: bool, **options: Any) -> None:
 
 
 def _run(code: str | None, options: dict[str, Any], *, listens: bool) -> None:
-    settings = _settings(options)
+    settings = connect_settings(options)
     try:
         from peer.apps.command import run_pipe
 
@@ -192,19 +198,3 @@ def _run(code: str | None, options: dict[str, Any], *, listens: bool) -> None:
     except KeyboardInterrupt:
         exit_code = INTERRUPTED
     sys.exit(exit_code)
-
-
-def _settings(options: dict[str, Any]) -> Settings:
-    if not options["rendezvous"]:
-        raise click.UsageError(
-            "No rendezvous given. Start one on a host that both peers can reach with "
-            "`midair-rendezvous`, then give its URL with --rendezvous or MIDAIR_RENDEZVOUS, "
-            "for example --rendezvous http://example.net:8080"
-        )
-    return Settings(
-        rendezvous=options["rendezvous"],
-        ntp=ntp_servers(options),
-        local_port=options["local_port"],
-        timeout_ns=options["timeout"],
-        hooks=hooks_of_environment(),
-    )

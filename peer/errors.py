@@ -14,6 +14,7 @@
     ├── ClockError               4   nobody says what time it is
     ├── NoPathError              5   every attempt missed, or the partner never came
     ├── AuthenticationError      6   the far end does not know the code
+    ├── TransferError            7   one side stopped while files were sent
     └── BrokenError              1   the connection broke after it was made
         └── StreamBrokenError        … and what was complete by then
 
@@ -134,6 +135,13 @@ class AuthenticationError(MidairError):
 
     exit_code = 6
     verdict = "authentication"
+
+
+class TransferError(MidairError):
+    """Files were declined, are there already, changed, or cannot be written; the rest is kept."""
+
+    exit_code = 7
+    verdict = "transfer"
 
 
 class BrokenError(MidairError):

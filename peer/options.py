@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from peer.settings import DEFAULT_NTP, PAIR_PORTS, TestHooks, check_ntp, timeout_ns
+from peer.settings import DEFAULT_NTP, PAIR_PORTS, Settings, TestHooks, check_ntp, timeout_ns
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 INTERRUPTED = 130
@@ -163,3 +163,24 @@ def _hook_ns(name: str) -> int:
         return int(float(text) * NS_PER_MS)
     except (ValueError, OverflowError):
         raise click.UsageError(f"{name}={text} is not a number of milliseconds") from None
+
+
+def connect_settings(options: Mapping[str, Any]) -> Settings:
+    """Return the settings of a command that connects; exits where there is no rendezvous.
+
+    Args:
+        options: of the command.
+    """
+    if not options["rendezvous"]:
+        raise click.UsageError(
+            "No rendezvous given. Start one on a host that both peers can reach with "
+            "`midair-rendezvous`, then give its URL with --rendezvous or MIDAIR_RENDEZVOUS, "
+            "for example --rendezvous http://example.net:8080"
+        )
+    return Settings(
+        rendezvous=options["rendezvous"],
+        ntp=ntp_servers(options),
+        local_port=options["local_port"],
+        timeout_ns=options["timeout"],
+        hooks=hooks_of_environment(),
+    )

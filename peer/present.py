@@ -18,6 +18,8 @@ from peer.core.trace import (
     CodeMade,
     Connected,
     Failed,
+    FilesDone,
+    FilesOffered,
     MappingLearned,
     MeetingSet,
     Missed,
@@ -28,6 +30,8 @@ from peer.core.trace import (
 )
 from peer.core.units import data_size, duration, offset
 from rendezvous.protocol.times import NS_PER_MS, US_PER_S
+
+US_PER_MS = 1_000
 
 Present = Callable[[TraceEvent], None]
 LONG_WAIT_US = 60 * US_PER_S
@@ -114,6 +118,10 @@ def sentence(event: TraceEvent) -> str:
         case Closed(sent, received, reason):
             ending = "" if reason == "done" else f" ({reason})"
             return f"closed{ending}: sent {data_size(sent)}, received {data_size(received)}"
+        case FilesOffered():
+            return _offered(event)
+        case FilesDone():
+            return _done(event)
         case Failed(_, message, hint):
             return f"{message}\nmidair: {hint}" if hint else message
         case Warned(message):
@@ -157,3 +165,27 @@ def _connected(event: Connected) -> str:
         f"{event.path} {event.local} ⇄ {event.remote}, {shot}, "
         f"round trip {duration(event.rtt_us)}, skew {duration(abs(event.skew_us))}"
     )
+
+
+def _offered(event: FilesOffered) -> str:
+    told = ", ".join(event.names)
+    more = event.files + event.folders - len(event.names)
+    rest = f" and {more:,} more" if more else ""
+    return f"{_counted(event)}, {data_size(event.size)}: {told}{rest}"
+
+
+def _done(event: FilesDone) -> str:
+    elapsed_us = max(1, round(event.elapsed_ms * US_PER_MS))
+    rate = data_size(event.transferred * US_PER_S // elapsed_us)
+    there = event.size - event.transferred
+    kept = f" ({data_size(there)} of it was there already)" if there else ""
+    return (
+        f"{event.direction} {_counted(event)}, {data_size(event.size)}{kept} "
+        f"in {duration(elapsed_us)}, {rate}/s"
+    )
+
+
+def _counted(event: FilesOffered | FilesDone) -> str:
+    files = f"{event.files:,} file" + ("" if event.files == 1 else "s")
+    folders = f"{event.folders:,} folder" + ("" if event.folders == 1 else "s")
+    return f"{files} in {folders}" if event.folders else files

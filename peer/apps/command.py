@@ -1,10 +1,11 @@
-"""``midair listen`` and ``midair connect``: one session at a rendezvous, with its pipe."""
+"""One session at a rendezvous, and what its connection is for: a pipe, or something else."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable, Sequence
 
-from peer.apps.connected import run_connected
+from peer.apps.connected import Use, run_connected
 from peer.apps.pipe import standard_pipe
 from peer.core.code import Code, CodeError
 from peer.core.trace import CodeMade
@@ -23,8 +24,12 @@ def run_pipe(
     as_json: bool,
     trace_path: str | None,
     verbosity: int,
+    use: Use = standard_pipe,
+    joins: str = "connect",
+    words: Sequence[str] = (),
+    prepare: Callable[[Tellers], None] | None = None,
 ) -> int:
-    """Connect, and join standard input and output to the partner's.
+    """Connect, and use the connection.
 
     Args:
         settings: the user's.
@@ -33,25 +38,29 @@ def run_pipe(
         as_json: report in JSON lines instead of sentences.
         trace_path: a file for every event; None: no file.
         verbosity: 0, 1 or 2.
+        use: what the connection is for; by default standard input and output.
+        joins: the command of the other side.
+        words: more options of it.
+        prepare: called before there is a session.
 
     Returns:
         The exit code, see :mod:`peer.errors`.
     """
 
     def session(tell: Tellers, clock: SystemClock) -> Session:
+        if prepare is not None:
+            prepare(tell)
         return Session(
             settings,
             None if code is None else _parse(code),
             tell,
-            on_code=lambda made: tell(CodeMade(str(made), _command(made, settings))),
+            on_code=lambda made: tell(CodeMade(str(made), _command(made, settings, joins, words))),
             listens=listens,
             clock=clock,
             started_at=tell.started_at,
         )
 
-    return run_connected(
-        session, standard_pipe, as_json=as_json, trace_path=trace_path, verbosity=verbosity
-    )
+    return run_connected(session, use, as_json=as_json, trace_path=trace_path, verbosity=verbosity)
 
 
 def _parse(code: str) -> Code:
@@ -61,9 +70,9 @@ def _parse(code: str) -> Code:
         raise UsageError(f"that is no code: {error}") from None
 
 
-def _command(code: Code, settings: Settings) -> str:
+def _command(code: Code, settings: Settings, joins: str, words: Sequence[str]) -> str:
     """The whole command for the other side, ready to be pasted."""
-    words = ["midair", "connect", str(code), "--rendezvous", settings.rendezvous]
+    line = ["midair", joins, str(code), *words, "--rendezvous", settings.rendezvous]
     if settings.ntp != DEFAULT_NTP:
-        words += [word for server in settings.ntp for word in ("--ntp", server)]
-    return shlex.join(words)
+        line += [word for server in settings.ntp for word in ("--ntp", server)]
+    return shlex.join(line)

@@ -158,6 +158,49 @@ class Connected(TraceEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class FilesOffered(TraceEvent):
+    """What is sent, as both sides know it before anything is written."""
+
+    event = "files"
+    files: int
+    folders: int
+    size: int
+    names: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class FilesProgress(TraceEvent):
+    """How far the files are, about once a second."""
+
+    event = "progress"
+    done: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileStored(TraceEvent):
+    """A file is complete at the receiver, and has its name there."""
+
+    event = "file"
+    name: str
+    size: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class FilesDone(TraceEvent):
+    """Every file is complete at the receiver."""
+
+    event = "done"
+    direction: str
+    files: int
+    folders: int
+    size: int
+    transferred: int
+    elapsed_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Closed(TraceEvent):
     """The stream is over."""
 

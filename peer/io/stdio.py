@@ -49,6 +49,16 @@ class Blocking:
         Raises:
             OSError: What the call raised.
         """
+        return await self.start(function, *args, **kwargs)
+
+    def start(
+        self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> asyncio.Future[T]:
+        """Make a call in the thread, after those that were started before.
+
+        Returns:
+            Its outcome: a value, or the OSError that it raised.
+        """
         future: asyncio.Future[T] = self._loop.create_future()
 
         def job() -> None:
@@ -60,7 +70,7 @@ class Blocking:
                 self._tell(future, future.set_result, value)
 
         self._jobs.put(job)
-        return await future
+        return future
 
     def __enter__(self) -> Self:
         """Return the thread's handle."""

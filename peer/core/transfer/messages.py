@@ -48,7 +48,7 @@ REASON_MAX = 500
 _STRICT = ConfigDict(strict=True, extra="ignore")
 Size = Annotated[int, Field(ge=0, le=SIZE_MAX)]
 Index = Annotated[int, Field(ge=0)]
-Digest = Annotated[str, Field(pattern=r"\A[0-9a-f]{64}\Z")]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Type(IntEnum):

@@ -55,4 +55,4 @@ def test_no_path_when_made_takes_its_verdict_from_the_reason() -> None:
 
 def test_exit_codes_when_compared_are_the_documented_ones() -> None:
     assert AuthenticationError.exit_code == 6
-    assert sorted({kind.exit_code for kind in CLASSES}) == [1, 2, 3, 4, 5, 6]
+    assert sorted({kind.exit_code for kind in CLASSES}) == [1, 2, 3, 4, 5, 6, 7]

@@ -1,0 +1,103 @@
+"""``midair send`` and ``midair receive`` from their arguments to their exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from peer.apps.command import run_pipe
+from peer.apps.receive import Receiver, ask_terminal
+from peer.apps.send import Sender
+from peer.core.transfer.names import shown
+from peer.errors import UsageError
+from peer.io.transfer.folder import Folder
+from peer.io.transfer.source import list_files
+from peer.settings import Settings
+
+
+def run_send(
+    settings: Settings,
+    code: str | None,
+    paths: Sequence[str],
+    *,
+    as_json: bool,
+    trace_path: str | None,
+    verbosity: int,
+) -> int:
+    """Send files.
+
+    Args:
+        settings: the user's.
+        code: as typed; None: make one.
+        paths: of files and folders.
+        as_json: report in JSON lines instead of sentences.
+        trace_path: a file for every event; None: no file.
+        verbosity: 0, 1 or 2.
+
+    Returns:
+        The exit code, see :mod:`peer.errors`.
+    """
+    try:
+        sender = Sender(list_files(paths), bar=not as_json)
+    except UsageError as error:
+        return _usage(error)
+    return run_pipe(
+        settings,
+        code,
+        listens=True,
+        as_json=as_json,
+        trace_path=trace_path,
+        verbosity=verbosity,
+        use=sender.use,
+        joins="receive",
+    )
+
+
+def run_receive(
+    settings: Settings,
+    code: str,
+    *,
+    to: str,
+    overwrite: bool,
+    ask: bool,
+    as_json: bool,
+    trace_path: str | None,
+    verbosity: int,
+) -> int:
+    """Receive files.
+
+    Args:
+        settings: the user's.
+        code: as typed.
+        to: a folder that is there.
+        overwrite: replace files that have an offered name.
+        ask: the user, on the terminal.
+        as_json: report in JSON lines instead of sentences.
+        trace_path: a file for every event; None: no file.
+        verbosity: 0, 1 or 2.
+
+    Returns:
+        The exit code, see :mod:`peer.errors`.
+    """
+    try:
+        folder = Folder(to, overwrite=overwrite)
+    except OSError as error:
+        return _usage(UsageError(f"{shown(to)} cannot be written into: {error.strerror}"))
+    receiver = Receiver(folder, ask_terminal if ask else None, bar=not as_json)
+    try:
+        return run_pipe(
+            settings,
+            code,
+            listens=False,
+            as_json=as_json,
+            trace_path=trace_path,
+            verbosity=verbosity,
+            use=receiver.use,
+        )
+    finally:
+        folder.close()
+
+
+def _usage(error: UsageError) -> int:
+    sys.stderr.write(f"midair: {error}\n")
+    return error.exit_code

@@ -1,0 +1,1 @@
+"""Commands of ``midair`` that have a module of their own, each with click only."""
