@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from peer.core.allocation import Allocation, Ports, allocation
 from peer.core.doctor.check import Check, Status
 from peer.core.mapping import Observation, classify
-from rendezvous.protocol.endpoints import Family
+from rendezvous.protocol.endpoints import Endpoint, Family, is_private
 from rendezvous.protocol.messages import MappingBehaviour
 
 NO_REFLECTOR = 3
@@ -84,6 +85,11 @@ def judge_nat(seen: NatSeen) -> Check:
     public = ", ".join(sorted({each.mapped.address for each in found}))
     if not translated:
         line = f"none: this host is {public}, seen from outside"
+        if all(_is_inside(each.mapped) for each in found):
+            line = (
+                f"none on the way to the reflectors, which see {public}: they are in a private "
+                "network, too, and what is between that and the internet was not looked at"
+            )
         return Check("NAT", Status.OK, (line, _FILTERING), facts)
     lines = [f"seen from outside as {public}: NAT"]
     predictable = behaviour in _PREDICTABLE
@@ -124,6 +130,10 @@ def judge_ipv6(seen: NatSeen) -> Check:
         return Check("IPv6", Status.OK, (f"{seen.ipv6}; no reflector was asked over it",), facts)
     how = "through a NAT" if is_translated(found) else "as it is"
     return Check("IPv6", Status.OK, (f"{seen.ipv6}, seen from outside {how}",), facts)
+
+
+def _is_inside(endpoint: Endpoint) -> bool:
+    return is_private(endpoint.address) or ip_address(endpoint.address).is_loopback
 
 
 def _mapping(behaviour: MappingBehaviour) -> str:

@@ -282,3 +282,15 @@ def test_exit_code_when_several_are_broken_is_the_first_ones() -> None:
 
     assert exit_code(checks) == 4
     assert exit_code(checks[:1]) == 0
+
+
+@pytest.mark.parametrize("own", ["127.0.0.1", "192.168.1.5", "100.64.0.9"])
+def test_nat_when_reflectors_are_on_this_side_of_it_is_not_said_to_be_none(own: str) -> None:
+    check = judge_nat(nat("none", own))
+
+    assert (check.status, check.exit_code) == (Status.OK, 0)
+    assert "seen from outside" not in lines(check)
+    assert "was not looked at" in check.lines[0]
+    assert "this host is 203.0.113.9, seen from outside" in lines(
+        judge_nat(nat("none", "203.0.113.9"))
+    )
