@@ -103,6 +103,13 @@ def test_files_when_asked_for_hold_the_packets(tmp_path: Path) -> None:
     assert "PSH·ACK seq=1 ack=1 “I love you.”" in texts
 
 
+def test_program_when_it_ends_has_closed_every_socket() -> None:
+    strict = [sys.executable, "-X", "dev", *command("one-socket")[1:]]
+    done = subprocess.run(strict, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_file_when_it_cannot_be_written_exits_2_with_a_sentence() -> None:
     done = run("one-socket", "--svg", "/proc/picture.svg")
 
