@@ -11,15 +11,15 @@ from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Request, Response
-from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
-from rendezvous.allowance import client_key
+from rendezvous.asking import client_of, credentials
 from rendezvous.clock import Clock
 from rendezvous.links import linked
-from rendezvous.middleware import Arrival, received_us
-from rendezvous.parking import Parking, going_away
-from rendezvous.problems import documented, install, refuse, require_version
+from rendezvous.middleware import Arrival
+from rendezvous.parking import Parking
+from rendezvous.plain import ANY, add_health, add_time
+from rendezvous.problems import documented, install, require_version
 from rendezvous.protocol.errors import ProblemWord as Word
 from rendezvous.protocol.messages import (
     MAX_ATTEMPTS,
@@ -29,12 +29,9 @@ from rendezvous.protocol.messages import (
     AttemptResponse,
     JoinRequest,
     LeaveRequest,
-    Message,
     Nameplate,
     OpenRequest,
     Seated,
-    SeatedRequest,
-    TimeResponse,
     Verdict,
     WaitRequest,
     WaitResponse,
@@ -42,13 +39,10 @@ from rendezvous.protocol.messages import (
 from rendezvous.session import Answer
 from rendezvous.settings import Settings
 from rendezvous.short import ShortWay
-from rendezvous.store import Credentials, Partner, Place, Store
-from rendezvous.timekeeping import TimeReply
+from rendezvous.store import Partner, Place, Store
 from rendezvous.version import VERSION
 
-_ANY = (Word.TOO_MANY, Word.FULL, Word.INTERNAL)
-"""Of every request: the first two on a connection too many."""
-_EVERY = (*_ANY, Word.MALFORMED, Word.VERSION)
+_EVERY = (*ANY, Word.MALFORMED, Word.VERSION)
 _SEATED = (*_EVERY, Word.FORBIDDEN, Word.CLOSED)
 AttemptPath = Annotated[int, Path(ge=1, le=MAX_ATTEMPTS)]
 NameplatePath = Annotated[Nameplate, Path(description="the number in front of the code")]
@@ -84,45 +78,12 @@ def create_app(
         Arrival, clock=clock, body_octets=settings.max_body_octets, body_s=settings.body_s
     )
     install(app)
-    _add_health(app, parking)
-    _add_time(app, clock)
+    add_health(app, parking)
+    add_time(app, clock)
     _add_seats(app, settings, clock, store, seated)
     _add_join(app, settings, clock, store, parking, seated)
     _add_polls(app, settings, clock, store, parking)
     return app
-
-
-def _add_health(app: FastAPI, parking: Parking) -> None:
-    @app.get(
-        "/livez",
-        summary="The process answers",
-        response_class=PlainTextResponse,
-        responses=documented(*_ANY, body=False),
-    )
-    async def livez() -> Response:
-        return PlainTextResponse("ok\n")
-
-    @app.get(
-        "/readyz",
-        summary="It takes new sessions",
-        response_class=PlainTextResponse,
-        responses=documented(*_ANY, Word.GOING_AWAY, body=False),
-    )
-    async def readyz() -> Response:
-        if parking.draining:
-            return refuse(going_away())
-        return PlainTextResponse("ready\n")
-
-
-def _add_time(app: FastAPI, clock: Clock) -> None:
-    @app.get(
-        "/v1/time",
-        response_model=TimeResponse,
-        summary="T2 and T3 of RFC 5905, in this server's clock",
-        responses=documented(*_ANY, body=False),
-    )
-    async def time(request: Request) -> Response:
-        return TimeReply(received_us(request), clock)
 
 
 def _seating(store: Store, reflectors: tuple[str, ...]) -> Callable[[Place], Seated]:
@@ -134,6 +95,7 @@ def _seating(store: Store, reflectors: tuple[str, ...]) -> Callable[[Place], Sea
             seat=place.seat,
             ttl_us=store.ttl_us,
             reflectors=reflectors,
+            partner_pake=place.partner_pake,
         )
 
     return seated
@@ -151,12 +113,14 @@ def _add_seats(
         response_model=Seated,
         status_code=201,
         summary="Open a session and take its first seat",
-        responses=documented(*_EVERY, Word.CROWDED) | linked(201),
+        responses=documented(*_EVERY, Word.CROWDED, Word.FORBIDDEN) | linked(201),
     )
     async def open_session(message: OpenRequest, request: Request) -> Response:
-        _speak(message)
-        client, now_us = _client(request, settings), clock.now_us()
-        place = await store.open(message.secret, client, now_us, nameplate=message.nameplate)
+        require_version(message.version)
+        client, now_us = client_of(request, settings), clock.now_us()
+        place = await store.open(
+            message.secret, client, now_us, nameplate=message.nameplate, pake=message.pake
+        )
         return _json(seated(place), status=201)
 
     @app.post(
@@ -167,7 +131,7 @@ def _add_seats(
         responses=documented(*_EVERY, Word.FORBIDDEN),
     )
     async def leave(nameplate: NameplatePath, message: LeaveRequest, request: Request) -> Response:
-        who = _credentials(nameplate, message, request, settings)
+        who = credentials(nameplate, message, request, settings)
         await store.leave(who, message.reason, clock.now_us())
         return Response(status_code=204)
 
@@ -187,12 +151,14 @@ def _add_join(
         response_model=Seated,
         operation_id="join",
         summary="Take the second seat",
-        responses=documented(*_EVERY, Word.UNKNOWN_NAMEPLATE, Word.CROWDED, Word.GOING_AWAY)
+        responses=documented(
+            *_EVERY, Word.UNKNOWN_NAMEPLATE, Word.CROWDED, Word.FORBIDDEN, Word.GOING_AWAY
+        )
         | linked(200),
     )
     async def join(nameplate: NameplatePath, message: JoinRequest, request: Request) -> Response:
-        _speak(message)
-        client = _client(request, settings)
+        require_version(message.version)
+        client = client_of(request, settings)
 
         async def known() -> bool | None:
             return await store.knows(nameplate, clock.now_us()) or None
@@ -200,7 +166,9 @@ def _add_join(
         # A server that was restarted has forgotten who waits here: the next poll tells it.
         if (left_us := settled_us - clock.now_us()) > 0:
             await parking.wait(request, nameplate, left_us, known)
-        return _json(seated(await store.join(nameplate, message.secret, client, clock.now_us())))
+        now_us = clock.now_us()
+        place = await store.join(nameplate, message.secret, client, now_us, pake=message.pake)
+        return _json(seated(place))
 
 
 def _add_polls(
@@ -218,7 +186,7 @@ def _add_polls(
         responses=documented(*_SEATED, Word.GOING_AWAY),
     )
     async def wait(nameplate: NameplatePath, message: WaitRequest, request: Request) -> Response:
-        who = _credentials(nameplate, message, request, settings)
+        who = credentials(nameplate, message, request, settings)
 
         async def ask() -> Partner | None:
             partner = await store.partner(who, clock.now_us())
@@ -231,6 +199,7 @@ def _add_polls(
                 version=PROTOCOL_VERSION,
                 partner=partner is not None,
                 left=None if partner is None else partner.left,
+                partner_pake=None if partner is None else partner.pake,
             )
         )
 
@@ -244,7 +213,7 @@ def _add_polls(
     async def attempt_(
         nameplate: NameplatePath, attempt: AttemptPath, message: AttemptRequest, request: Request
     ) -> Response:
-        who = _credentials(nameplate, message, request, settings)
+        who = credentials(nameplate, message, request, settings)
 
         async def ask() -> Answer | None:
             return await store.answer(who, attempt, clock.now_us())
@@ -274,30 +243,6 @@ def _attempt_response(answer: Answer) -> AttemptResponse:
         verdict=outcome if isinstance(outcome, Verdict) else None,
         left=answer.left,
     )
-
-
-def _speak(message: Message) -> None:
-    require_version(message.version)
-
-
-def _credentials(
-    nameplate: str, message: SeatedRequest, request: Request, settings: Settings
-) -> Credentials:
-    _speak(message)
-    client = _client(request, settings)
-    return Credentials(nameplate, message.session, message.seat, message.secret, client)
-
-
-def _client(request: Request, settings: Settings) -> str:
-    address = request.client.host if request.client else ""
-    if not settings.trusted_proxies:
-        return client_key(address)
-    hops = [h.strip() for h in request.headers.get("x-forwarded-for", "").split(",")]
-    # From the right: each trusted proxy has appended who spoke to it; further left anybody
-    # may have written anything.
-    while hops and hops[-1] and settings.trusts(address):
-        address = hops.pop()
-    return client_key(address)
 
 
 def _json(message: BaseModel, status: int = 200) -> Response:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from rendezvous.allowance import Allowances
 from rendezvous.candidates import vet
 from rendezvous.protocol.errors import ProblemWord
-from rendezvous.protocol.messages import Reason, Report
+from rendezvous.protocol.messages import Reason, Report, Seat
 from rendezvous.protocol.times import US_PER_S
 from rendezvous.refusal import Refused
 from rendezvous.session import (
@@ -22,6 +22,7 @@ from rendezvous.session import (
     Burned,
     Event,
     Linger,
+    PakeSent,
     Reported,
     SeatLeft,
     SeatTaken,
@@ -81,7 +82,13 @@ class MemoryStore:
         return self._limits.ttl_us
 
     async def open(
-        self, secret: str, client: str, now_us: int, *, nameplate: str | None = None
+        self,
+        secret: str,
+        client: str,
+        now_us: int,
+        *,
+        nameplate: str | None = None,
+        pake: str | None = None,
     ) -> Place:
         """Open a session and take seat a; the same secret gets the same session."""
         self._collect(now_us)
@@ -96,10 +103,11 @@ class MemoryStore:
             entry.opened_by = digest
             self._openers[digest] = entry
             self._apply(entry, SeatTaken("a", digest), now_us)
-        self._touch(entry, now_us)
-        return Place(entry.nameplate, entry.session_id, "a")
+        return self._place(entry, "a", pake, now_us)
 
-    async def join(self, nameplate: str, secret: str, client: str, now_us: int) -> Place:
+    async def join(
+        self, nameplate: str, secret: str, client: str, now_us: int, *, pake: str | None = None
+    ) -> Place:
         """Take seat b; the same secret gets the same seat."""
         self._collect(now_us)
         self._guesses.check(client, now_us)
@@ -117,8 +125,7 @@ class MemoryStore:
                 raise Refused(ProblemWord.CROWDED, "both seats of this session are taken")
             self._visits.spend(client, now_us)
             self._apply(entry, SeatTaken("b", digest), now_us)
-        self._touch(entry, now_us)
-        return Place(entry.nameplate, entry.session_id, "b")
+        return self._place(entry, "b", pake, now_us)
 
     async def knows(self, nameplate: str, now_us: int) -> bool:
         """Tell whether there is a session under a nameplate, whoever may join it."""
@@ -130,7 +137,7 @@ class MemoryStore:
         entry = self._seated(who, now_us, joinable=True)
         left = entry.session.partner_left(who.seat)
         is_there = left is not None or entry.session.is_taken("b" if who.seat == "a" else "a")
-        return Partner(is_there, left)
+        return Partner(is_there, left, entry.session.partner_pake(who.seat))
 
     async def report(
         self, who: Credentials, attempt: int, report: Report, now_us: int
@@ -182,6 +189,13 @@ class MemoryStore:
 
         return unwatch
 
+    def _place(self, entry: _Entry, seat: Seat, pake: str | None, now_us: int) -> Place:
+        if pake is not None:
+            self._apply(entry, PakeSent(seat, pake), now_us)
+        self._touch(entry, now_us)
+        partner_pake = entry.session.partner_pake(seat)
+        return Place(entry.nameplate, entry.session_id, seat, partner_pake)
+
     def _seated(self, who: Credentials, now_us: int, *, joinable: bool) -> _Entry:
         self._collect(now_us)
         entry = self._entries.get(who.session)
@@ -192,6 +206,8 @@ class MemoryStore:
         self._authenticate(entry, who)
         if entry.session.has_left(who.seat):
             raise Refused(ProblemWord.CLOSED, "this seat was given up: open a new session")
+        if who.pake is not None:
+            self._apply(entry, PakeSent(who.seat, who.pake), now_us)
         entry.joinable = entry.joinable and joinable
         self._touch(entry, now_us)
         return entry

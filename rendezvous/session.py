@@ -24,6 +24,9 @@ at the far end, and nobody shall guess twice.
 
 A restarted server knows nothing; the seats come back one by one from the
 credentials in the requests, in any order.
+
+The peers' messages of their key exchange are passed on, one a seat, and the first stays: with a
+second one a stranger in the seat would have a second guess at the words of the code.
 """
 
 from __future__ import annotations
@@ -69,6 +72,14 @@ class SeatTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class PakeSent:
+    """A peer has sent its message of the key exchange."""
+
+    seat: Seat
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reported:
     """A peer has said what it knows of itself; only nameable candidates in it."""
 
@@ -100,7 +111,7 @@ class Burned:
     seat: Seat
 
 
-Event = SeatTaken | Reported | Withdrawn | SeatLeft | Burned
+Event = SeatTaken | PakeSent | Reported | Withdrawn | SeatLeft | Burned
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +136,7 @@ TRANSITIONS: dict[tuple[State, type[Event]], State] = {
     (State.PAIRED, SeatLeft): State.HALF,
     (State.PAIRED, Burned): State.BURNED,
     **{(state, Withdrawn): state for state in State if state is not State.EMPTY},
+    **{(state, PakeSent): state for state in State if state is not State.EMPTY},
     (State.HALF, SeatTaken): State.HALF,
     (State.HALF, SeatLeft): State.OVER,
     (State.HALF, Burned): State.BURNED,
@@ -161,6 +173,7 @@ class Session:
 
     state: State = State.EMPTY
     _digests: dict[Seat, bytes] = field(default_factory=dict)
+    _pakes: dict[Seat, str] = field(default_factory=dict)
     _left: dict[Seat, Reason] = field(default_factory=dict)
     _reports: dict[int, dict[Seat, Report | None]] = field(default_factory=dict)
     """Who has reported for which attempt; None where the report does not count any more."""
@@ -181,6 +194,10 @@ class Session:
     def partner_left(self, seat: Seat) -> Reason | None:
         """Return why the partner has left, None while it has not."""
         return self._left.get(_other(seat))
+
+    def partner_pake(self, seat: Seat) -> str | None:
+        """Return the partner's message of the key exchange, None while it has sent none."""
+        return self._pakes.get(_other(seat))
 
     def answer(self, seat: Seat, attempt: int) -> Answer | None:
         """Return what is known of an attempt.
@@ -217,7 +234,8 @@ class Session:
             What to do now.
 
         Raises:
-            Refused: ``closed``, the event has no place in this state.
+            Refused: ``closed``, the event has no place in this state; ``forbidden``, the seat
+                has sent another message of the key exchange before.
         """
         after = TRANSITIONS.get((self.state, type(event)))
         if after is None:
@@ -227,6 +245,8 @@ class Session:
             case SeatTaken(seat, digest):
                 self._digests[seat] = digest
                 return [Wake()]
+            case PakeSent(seat, message):
+                return self._take_pake(seat, message)
             case Reported(seat, attempt, report):
                 return self._take_report(seat, attempt, report, now_us)
             case Withdrawn(seat, attempt):
@@ -236,6 +256,14 @@ class Session:
                 return self._leave(seat, reason)
             case Burned(seat):
                 return self._leave(seat, Reason.AUTHENTICATION)
+
+    def _take_pake(self, seat: Seat, message: str) -> list[Command]:
+        if seat not in self._pakes:
+            self._pakes[seat] = message
+            return [Wake()]
+        if self._pakes[seat] != message:
+            raise Refused(ProblemWord.FORBIDDEN, "this seat has sent another PAKE message before")
+        return []
 
     def _take_report(self, seat: Seat, attempt: int, report: Report, now_us: int) -> list[Command]:
         if attempt in self._outcomes:

@@ -31,6 +31,8 @@ class Credentials:
     seat: Seat
     secret: str
     client: str
+    pake: str | None = None
+    """The seat's message of the key exchange, for the partner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Place:
     nameplate: str
     session: str
     seat: Seat
+    partner_pake: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Partner:
 
     is_there: bool
     left: Reason | None = None
+    pake: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,13 @@ class Store(Protocol):
         ...
 
     async def open(
-        self, secret: str, client: str, now_us: int, *, nameplate: str | None = None
+        self,
+        secret: str,
+        client: str,
+        now_us: int,
+        *,
+        nameplate: str | None = None,
+        pake: str | None = None,
     ) -> Place:
         """Open a session and take seat a; the same secret gets the same session.
 
@@ -81,7 +91,9 @@ class Store(Protocol):
         """
         ...
 
-    async def join(self, nameplate: str, secret: str, client: str, now_us: int) -> Place:
+    async def join(
+        self, nameplate: str, secret: str, client: str, now_us: int, *, pake: str | None = None
+    ) -> Place:
         """Take seat b; the same secret gets the same seat."""
         ...
 

@@ -30,7 +30,7 @@ class ProblemWord(StrEnum):
     CROWDED = "crowded"
     """Both seats of the session are taken."""
     FORBIDDEN = "forbidden"
-    """The seat secret is not the one that took this seat."""
+    """Not the secret that took this seat, or not the `pake` that it sent first."""
     CLOSED = "closed"
     """The session is over: a partner left, or it was burned."""
     STALE_TOKEN = "stale_token"

@@ -27,6 +27,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from rendezvous.protocol.endpoints import Endpoint
+from rendezvous.protocol.reasons import Reason as Reason
 
 PROTOCOL_VERSION = 1
 MAX_POLL_US = 25_000_000
@@ -48,6 +49,9 @@ EndpointText = Annotated[str, Field(max_length=64), AfterValidator(_canonical_en
 Nameplate = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}$")]
 SessionId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 SeatSecret = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+PakeText = Annotated[str, Field(pattern=r"^[0-9a-f]{66}$")]
+"""The 33 octets that one peer sends to the other in their key exchange."""
+Octets32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Microseconds = Annotated[int, Field(strict=True, ge=-(2**53) + 1, le=2**53 - 1)]
 Duration = Annotated[int, Field(strict=True, ge=0, le=86_400_000_000)]
 Measured = Annotated[int, Field(strict=True, ge=0, le=MAX_MEASURED_US)]
@@ -92,47 +96,6 @@ class CandidateKind(StrEnum):
     SRFLX = "srflx"
 
 
-class Reason(StrEnum):
-    """Why an attempt missed, or why there is no path: one word of a closed list."""
-
-    REFUSED_EARLY = "refused_early"
-    """Every shot was refused, and this peer was the early one."""
-    REFUSED_LATE = "refused_late"
-    """Every shot was refused, and the partner was the early one."""
-    UNREACHABLE = "unreachable"
-    """The network said that there is no way to the remote endpoint."""
-    SILENT = "silent"
-    """Nothing came back at all."""
-    MAPPING_CHANGED = "mapping_changed"
-    """The public address was another one than at the attempt before."""
-    MAPPING_UNPREDICTABLE = "mapping_unpredictable"
-    """A NAT gives every flow a new port, so nobody can say where to aim."""
-    NO_COMMON_FAMILY = "no_common_family"
-    """One peer has only IPv4 and the other only IPv6."""
-    NO_CANDIDATES = "no_candidates"
-    """A peer has no endpoint that the rendezvous may name to its partner."""
-    CLOCK_UNCERTAIN = "clock_uncertain"
-    """The clocks' bounds are wider than the attempt is long."""
-    PORT_IN_USE = "port_in_use"
-    """The local ports were taken."""
-    FORBIDDEN = "forbidden"
-    """The host's own firewall does not let the SYNs out."""
-    APPOINTMENT_LATE = "appointment_late"
-    """The appointment was read after its deadline."""
-    BUDGET_SPENT = "budget_spent"
-    """The SYN budget ran out before the SYNs crossed."""
-    AUTHENTICATION = "authentication"
-    """A connection opened, but its far end could not prove the code."""
-    NOT_SELECTED = "not_selected"
-    """A connection opened, but broke before both peers had agreed on it."""
-    TIMEOUT = "timeout"
-    """The time that the user gave is over."""
-    INTERRUPTED = "interrupted"
-    """The user stopped the peer."""
-    DONE = "done"
-    """Not a miss: the peer leaves since it has its connection."""
-
-
 class Offset(Wire):
     """A clock's offset, ``server - local``, with the most that it can be wrong."""
 
@@ -160,6 +123,17 @@ class AttemptResult(Wire):
     refusals: Annotated[int, Field(strict=True, ge=0)]
 
 
+class Identity(Wire):
+    """Whose certificate a peer's connections show, proven by the key that only both peers have.
+
+    The rendezvous passes it on: it can neither check nor make one.
+    """
+
+    certificate: Octets32
+    """SHA-256 of the certificate in DER."""
+    proof: Octets32
+
+
 class Report(Wire):
     """What a peer knows of itself, learned afresh for this attempt."""
 
@@ -177,6 +151,8 @@ class Report(Wire):
     preserves_port: StrictBool | None
     candidates: Annotated[tuple[Candidate, ...], Field(max_length=2 * MAX_PAIRS)]
     previous: AttemptResult | None = None
+    identity: Identity | None = None
+    """For the partner."""
 
 
 class Pair(Wire):
@@ -187,6 +163,8 @@ class Pair(Wire):
     port_index: Annotated[int, Field(strict=True, ge=0, lt=MAX_PAIRS)]
     family: Literal[4, 6]
     remote: EndpointText
+    own: EndpointText | None = None
+    """This peer's endpoint, as its partner is told it: so both can hash one plan."""
 
 
 class Appointment(Wire):
@@ -205,6 +183,8 @@ class Appointment(Wire):
     syn_budget: Annotated[int, Field(strict=True, ge=1)]
     """Can only lower the peer's own ceiling."""
     pairs: Annotated[tuple[Pair, ...], Field(min_length=1, max_length=MAX_PAIRS)]
+    partner: Identity | None = None
+    """As the partner's report for this attempt had it."""
 
 
 class Verdict(Wire):
@@ -220,12 +200,15 @@ class OpenRequest(Message):
     secret: SeatSecret
     nameplate: Nameplate | None = None
     """The number of a code that both users have agreed on; None: the server draws one."""
+    pake: PakeText | None = None
+    """None: the seat sends it with a later request, or the peers exchange no key here."""
 
 
 class JoinRequest(Message):
     """Take the second seat."""
 
     secret: SeatSecret
+    pake: PakeText | None = None
 
 
 class SeatedRequest(Message):
@@ -234,6 +217,8 @@ class SeatedRequest(Message):
     session: SessionId
     seat: Seat
     secret: SeatSecret
+    pake: PakeText | None = None
+    """Always the same: of each seat only the first is ever passed on."""
 
 
 class WaitRequest(SeatedRequest):
@@ -272,6 +257,8 @@ class Seated(Message):
     """How long the session is kept after its last request."""
     reflectors: tuple[Annotated[str, Field(max_length=300)], ...]
     """``HOST:PORT`` of each reflector; ``*:PORT`` means the host of the rendezvous's URL."""
+    partner_pake: PakeText | None = None
+    """None: the partner is not there yet, or has sent none."""
 
 
 class WaitResponse(Message):
@@ -279,6 +266,7 @@ class WaitResponse(Message):
 
     partner: StrictBool
     left: Reason | None = None
+    partner_pake: PakeText | None = None
 
 
 class AttemptResponse(Message):

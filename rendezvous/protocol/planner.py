@@ -36,6 +36,7 @@ from rendezvous.protocol.messages import (
     Appointment,
     Candidate,
     CandidateKind,
+    Identity,
     MappingBehaviour,
     Pair,
     Reason,
@@ -90,16 +91,25 @@ def plan(report_a: Report, report_b: Report, attempt: int, now_us: int) -> Plan:
     timescale, instant_us = _instant(report_a, report_b, now_us)
 
     def of(role: Role) -> Appointment:
+        first = role == "initiator"
         aimed = (
             Pair(
                 pair=number,
                 port_index=candidate_a.port_index,
                 family=Endpoint.parse(candidate_a.endpoint).family,
-                remote=(candidate_b if role == "initiator" else candidate_a).endpoint,
+                remote=(candidate_b if first else candidate_a).endpoint,
+                own=(candidate_a if first else candidate_b).endpoint,
             )
             for number, (candidate_a, candidate_b) in enumerate(pairs)
         )
-        return appoint(role, attempt, tuple(aimed), timescale=timescale, instant_us=instant_us)
+        return appoint(
+            role,
+            attempt,
+            tuple(aimed),
+            timescale=timescale,
+            instant_us=instant_us,
+            partner=(report_b if first else report_a).identity,
+        )
 
     return Plan(of("initiator"), of("responder"))
 
@@ -112,6 +122,7 @@ def appoint(
     timescale: Timescale,
     instant_us: int,
     lasts_us: int | None = None,
+    partner: Identity | None = None,
 ) -> Appointment:
     """Write one peer's appointment, with the limits that all of them have.
 
@@ -122,6 +133,7 @@ def appoint(
         timescale: what the instant is in.
         instant_us: when to fire.
         lasts_us: from the instant to the deadline; None: as usual for such an attempt.
+        partner: what the partner's report says of its certificate.
 
     Returns:
         The appointment.
@@ -137,6 +149,7 @@ def appoint(
         crossing="unknown",
         syn_budget=SYN_BUDGET,
         pairs=pairs,
+        partner=partner,
     )
 
 

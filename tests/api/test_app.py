@@ -169,3 +169,27 @@ async def test_openapi_describes_every_refusal_as_a_problem(client: httpx.AsyncC
             for status, response in operation["responses"].items():
                 if not status.startswith("2"):
                     assert list(response["content"]) == [PROBLEM_MEDIA_TYPE]
+
+
+async def test_pake_messages_when_the_peers_exchange_keys_are_passed_on_once(
+    client: httpx.AsyncClient,
+) -> None:
+    pake_a, pake_b = "53" + "a" * 64, "53" + "b" * 64
+    opened = (await client.post("/v1/sessions", json=OPEN | {"pake": pake_a})).json()
+    assert opened["partner_pake"] is None
+    path = f"/v1/sessions/{opened['nameplate']}"
+    second = {"version": 1, "secret": SECRET_B, "pake": pake_b}
+    joined = (await client.post(f"{path}/join", json=second)).json()
+    assert joined["partner_pake"] == pake_a
+    seat = {"session": opened["session"], "seat": "a", "wait_us": 0}
+    waited = await client.post(f"{path}/wait", json=OPEN | seat | {"pake": pake_a})
+    assert waited.json() == {
+        "version": 1,
+        "partner": True,
+        "left": None,
+        "partner_pake": pake_b,
+    }
+    guess = await client.post(f"{path}/join", json=second | {"pake": pake_a})
+    assert problem(guess, 403).word is ProblemWord.FORBIDDEN
+    short = await client.post("/v1/sessions", json=OPEN | {"pake": pake_a[:-2]})
+    assert problem(short, 422).word is ProblemWord.MALFORMED

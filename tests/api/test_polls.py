@@ -112,7 +112,7 @@ async def test_poll_without_an_answer_ends_empty_in_its_time(client: httpx.Async
     for wait_us in (0, 1_000):
         body = meeting.seat("a", wait_us=wait_us)
         answer = await client.post(f"{meeting.path}/wait", json=body)
-        assert answer.json() == {"version": 1, "partner": False, "left": None}
+        assert answer.json() == {"version": 1, "partner": False, "left": None, "partner_pake": None}
     await join(client, meeting)
     assert await attempt(client, meeting, "a", wait_us=1_000) == AttemptResponse(version=1)
 
@@ -139,7 +139,7 @@ async def test_poll_is_as_long_as_the_server_allows() -> None:
         meeting = await open_session(client)
         body = meeting.seat("a", wait_us=POLL_US)
         answer = await client.post(f"{meeting.path}/wait", json=body)
-    assert answer.json() == {"version": 1, "partner": False, "left": None}
+    assert answer.json() == {"version": 1, "partner": False, "left": None, "partner_pake": None}
 
 
 async def test_join_right_after_a_start_waits_for_who_was_there_before(

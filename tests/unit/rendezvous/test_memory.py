@@ -18,6 +18,7 @@ from tests.fakes.server import NOW_US, SECRET_A, SECRET_B, SECRET_C, host, repor
 
 CLIENT = "198.51.100.2"
 S = 1_000_000
+PAKE_A, PAKE_B, PAKE_C = ("53" + digit * 64 for digit in "abc")
 tokens = Tokens(b"k" * 32)
 
 
@@ -25,9 +26,11 @@ def store(**limits: Any) -> MemoryStore:
     return MemoryStore(tokens, Limits(**limits))
 
 
-def who(place: Place, seat: Seat, secret: str | None = None) -> Credentials:
+def who(
+    place: Place, seat: Seat, secret: str | None = None, *, pake: str | None = None
+) -> Credentials:
     secret = secret or (SECRET_A if seat == "a" else SECRET_B)
-    return Credentials(place.nameplate, place.session, seat, secret, CLIENT)
+    return Credentials(place.nameplate, place.session, seat, secret, CLIENT, pake)
 
 
 async def pair(in_store: MemoryStore) -> Place:
@@ -271,3 +274,48 @@ async def test_watch_when_somebody_gets_the_nameplate_wakes() -> None:
     unwatch()
     other()
     assert not await sut.knows("1314", NOW_US + sut.ttl_us)
+
+
+async def test_pake_messages_are_passed_on_to_the_other_seat_only() -> None:
+    sut = store()
+    place = await sut.open(SECRET_A, CLIENT, NOW_US, pake=PAKE_A)
+    assert place.partner_pake is None
+    joined = await sut.join(place.nameplate, SECRET_B, CLIENT, NOW_US, pake=PAKE_B)
+    assert joined.partner_pake == PAKE_A
+    assert (await sut.partner(who(place, "a"), NOW_US)).pake == PAKE_B
+    assert (await sut.partner(who(place, "b"), NOW_US)).pake == PAKE_A
+    assert (await sut.open(SECRET_A, CLIENT, NOW_US, pake=PAKE_A)).partner_pake == PAKE_B
+
+
+async def test_second_pake_message_of_a_seat_is_forbidden_wherever_it_comes() -> None:
+    sut = store()
+    place = await sut.open(SECRET_A, CLIENT, NOW_US, pake=PAKE_A)
+    await sut.join(place.nameplate, SECRET_B, CLIENT, NOW_US, pake=PAKE_B)
+    guess = who(place, "b", pake=PAKE_C)
+    for call in (
+        sut.join(place.nameplate, SECRET_B, CLIENT, NOW_US, pake=PAKE_C),
+        sut.open(SECRET_A, CLIENT, NOW_US, pake=PAKE_C),
+        sut.partner(guess, NOW_US),
+        sut.report(guess, 1, proven(place, "203.0.113.2:3000"), NOW_US),
+    ):
+        assert (await refusal(call)).word is ProblemWord.FORBIDDEN
+    assert (await sut.partner(who(place, "a"), NOW_US)).pake == PAKE_B
+
+
+async def test_pake_message_of_somebody_without_the_seat_is_not_kept() -> None:
+    sut = store()
+    place = await sut.open(SECRET_A, CLIENT, NOW_US)
+    await sut.join(place.nameplate, SECRET_B, CLIENT, NOW_US)
+    thief = who(place, "b", SECRET_C, pake=PAKE_C)
+    assert (await refusal(sut.partner(thief, NOW_US))).word is ProblemWord.FORBIDDEN
+    assert (await sut.partner(who(place, "a"), NOW_US)).pake is None
+    await sut.partner(who(place, "b", pake=PAKE_B), NOW_US)
+    assert (await sut.partner(who(place, "a"), NOW_US)).pake == PAKE_B
+
+
+async def test_pake_messages_after_a_restart_come_again_with_the_seats() -> None:
+    place = await pair(store())
+    sut = store()
+    await sut.partner(who(place, "a", pake=PAKE_A), NOW_US)
+    joined = await sut.join(place.nameplate, SECRET_B, CLIENT, NOW_US, pake=PAKE_B)
+    assert joined.partner_pake == PAKE_A

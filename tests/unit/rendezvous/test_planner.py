@@ -12,6 +12,7 @@ from rendezvous.protocol.messages import (
     Appointment,
     Candidate,
     CandidateKind,
+    Identity,
     MappingBehaviour,
     Offset,
     Reason,
@@ -46,6 +47,8 @@ reports = st.builds(
     preserves_port=st.none() | st.booleans(),
     candidates=st.lists(candidates, max_size=20).map(tuple),
     previous=st.none(),
+    identity=st.none()
+    | st.integers(0, 9).map(lambda n: Identity(certificate=f"{n}" * 64, proof="f" * 64)),
 )
 
 
@@ -63,6 +66,7 @@ def test_plan_always_is_two_sides_of_one_thing(a: Report, b: Report, attempt: in
     assert (agreed.a.role, agreed.b.role) == ("initiator", "responder")
     same = {"instant_us", "deadline_us", "timescale", "syn_budget", "attempt", "strategy"}
     assert agreed.a.model_dump(include=same) == agreed.b.model_dump(include=same)
+    assert (agreed.a.partner, agreed.b.partner) == (b.identity, a.identity)
     assert agreed.a.deadline_us > agreed.a.instant_us
     endpoints_a = {(c.port_index, c.endpoint) for c in a.candidates}
     endpoints_b = {(c.port_index, c.endpoint) for c in b.candidates}
@@ -74,6 +78,7 @@ def test_plan_always_is_two_sides_of_one_thing(a: Report, b: Report, attempt: in
         )
         assert (mine.port_index, mine.remote) in endpoints_b
         assert (theirs.port_index, theirs.remote) in endpoints_a
+        assert (mine.own, theirs.own) == (theirs.remote, mine.remote)
         assert Endpoint.parse(mine.remote).family == Endpoint.parse(theirs.remote).family
     # A port can carry one connect at a time, so each is used once in a family.
     ports = [(p.port_index, p.family) for p in agreed.a.pairs]

@@ -1,0 +1,46 @@
+"""Why a session or an attempt came to nothing: the closed list."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why an attempt missed, or why there is no path: one word of a closed list."""
+
+    REFUSED_EARLY = "refused_early"
+    """Every shot was refused, and this peer was the early one."""
+    REFUSED_LATE = "refused_late"
+    """Every shot was refused, and the partner was the early one."""
+    UNREACHABLE = "unreachable"
+    """The network said that there is no way to the remote endpoint."""
+    SILENT = "silent"
+    """Nothing came back at all."""
+    MAPPING_CHANGED = "mapping_changed"
+    """The public address was another one than at the attempt before."""
+    MAPPING_UNPREDICTABLE = "mapping_unpredictable"
+    """A NAT gives every flow a new port, so nobody can say where to aim."""
+    NO_COMMON_FAMILY = "no_common_family"
+    """One peer has only IPv4 and the other only IPv6."""
+    NO_CANDIDATES = "no_candidates"
+    """A peer has no endpoint that the rendezvous may name to its partner."""
+    CLOCK_UNCERTAIN = "clock_uncertain"
+    """The clocks' bounds are wider than the attempt is long."""
+    PORT_IN_USE = "port_in_use"
+    """The local ports were taken."""
+    FORBIDDEN = "forbidden"
+    """The host's own firewall does not let the SYNs out."""
+    APPOINTMENT_LATE = "appointment_late"
+    """The appointment was read after its deadline."""
+    BUDGET_SPENT = "budget_spent"
+    """The SYN budget ran out before the SYNs crossed."""
+    AUTHENTICATION = "authentication"
+    """A connection opened, but its far end could not prove the code."""
+    NOT_SELECTED = "not_selected"
+    """A connection opened, but broke before both peers had agreed on it."""
+    TIMEOUT = "timeout"
+    """The time that the user gave is over."""
+    INTERRUPTED = "interrupted"
+    """The user stopped the peer."""
+    DONE = "done"
+    """Not a miss: the peer leaves since it has its connection."""
