@@ -106,7 +106,8 @@ async def punch(
 ) -> tuple[socket.socket, Connected]:
     """Get the plain socket: connected, proven, non-blocking, nothing of the stream's on it.
 
-    Both sides must call this, since the other calls frame what they send.
+    It is not encrypted. Both sides must call this, since the other calls encrypt and frame what
+    they send.
 
     Args:
         code: the partner's code; None: open a session and make one.
@@ -130,6 +131,7 @@ async def punch(
         None if code is None else _parse(code),
         emit=lambda _: None,
         on_code=lambda made: on_code(str(made)),
+        encrypts=False,
     )
     won = await session.run()
     try:
@@ -148,7 +150,7 @@ async def _link(
     session = Session(settings, code, trace.append, on_code)
     won = await session.run()
     try:
-        stream = await Stream.open(won.sock)
+        stream = await Stream.open(won.sock, won.tls)
     except BaseException:
         won.sock.close()
         await session.goodbye()

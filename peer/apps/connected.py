@@ -98,7 +98,7 @@ async def _connect_and_use(
     won = await connecting.run()
     try:
         emit(won.connected)
-        stream = await Stream.open(won.sock)
+        stream = await Stream.open(won.sock, won.tls)
     except BaseException:
         won.sock.close()
         await connecting.goodbye()

@@ -155,6 +155,10 @@ class Connected(TraceEvent):
     bound_us: int
     since_report_ms: float | None
     elapsed_ms: float
+    encrypted: str = ""
+    """TLS's version and cipher suite; empty: in the clear."""
+    authenticated: bool = True
+    """The far end has proven that it knows a secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +202,26 @@ class FilesDone(TraceEvent):
     size: int
     transferred: int
     elapsed_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarding(TraceEvent):
+    """Connections are forwarded from now on."""
+
+    event = "forwarding"
+    side: str
+    places: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded(TraceEvent):
+    """A forwarded connection is over, or was refused."""
+
+    event = "forwarded"
+    place: str
+    sent: int
+    received: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

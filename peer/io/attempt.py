@@ -11,7 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from peer.core.clockmap import ClockMap, OffsetEstimate
+from peer.core.confirm import NO_APPOINTMENT
 from peer.core.greeting import Facts
+from peer.core.proof import Place
 from peer.core.race import Race
 from peer.core.times import MonoNs, UtcNs
 from peer.core.trace import Appointed, Connected, ShotFired, TraceEvent, VolleyDone
@@ -19,12 +21,15 @@ from peer.core.verdict import classify_miss
 from peer.core.volley import ATTEMPT_CEILING_NS, SYN_CEILING, VolleyRule
 from peer.errors import RefusedError
 from peer.io.aim import aim
+from peer.io.channel import Binding, secure
 from peer.io.clock import Clock
 from peer.io.fire import Barrel, VolleyThread
 from peer.io.greet import Racer, Winner
 from peer.io.ground import Ground
+from peer.io.identity import Identity
 from peer.io.quiet import quiet
 from peer.io.sockets import endpoint_of
+from peer.io.tls import Tls
 from rendezvous.protocol.endpoints import Endpoint
 from rendezvous.protocol.messages import Appointment, AttemptResult, Reason, Role
 from rendezvous.protocol.planner import MAX_LEAD_US
@@ -47,6 +52,8 @@ class Won:
 
     sock: socket.socket
     connected: Connected
+    tls: Tls | None = None
+    """What its bytes go through; None: it is proven, and plain."""
 
 
 @dataclass(slots=True)
@@ -60,6 +67,10 @@ class Attempt:
             :func:`peer.core.proof.role_of`.  Then the appointment's role means nothing.
         own_choice: the targets are named by this peer's user, not by a server.
         own: where this peer itself is.
+        identity: what the connection is encrypted with; None: it stays plain.
+        expected: fingerprint of the partner's certificate; None: nobody has brought it.
+        digest: SHA-256 of the appointment, the same on both sides.
+        authenticated: the key is a secret; if not, anybody could have proven it.
     """
 
     appointment: Appointment
@@ -76,6 +87,10 @@ class Attempt:
     tie_break: bytes = b""
     own_choice: bool = False
     own: frozenset[Endpoint] = frozenset()
+    identity: Identity | None = None
+    expected: bytes | None = None
+    digest: bytes = NO_APPOINTMENT
+    authenticated: bool = True
     _offset: OffsetEstimate = field(init=False)
     _thread: VolleyThread = field(init=False)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -91,6 +106,8 @@ class Attempt:
 
         Raises:
             RefusedError: the rendezvous appointed targets that no peer fires at.
+            AuthenticationError: the winner's far end is not the partner.
+            BrokenError: the winner broke before it was encrypted.
         """
         self._offset = self.learned.offset(self.appointment.timescale)
         instant = self.clockmap.mono(
@@ -123,7 +140,7 @@ class Attempt:
                 self._trace_shots()
         if winner is None:
             return self._miss(race)
-        return self._won(winner, race)
+        return await self._won(winner, race)
 
     def _check_instant(self, instant: MonoNs) -> None:
         lead_ns = instant - self.skew_ns - self.received_at
@@ -253,14 +270,42 @@ class Attempt:
             refusals=rule.refusals,
         )
 
-    def _won(self, winner: Winner, race: Race) -> Won:
+    async def _won(self, winner: Winner, race: Race) -> Won:
         port = next(p for p in self.learned.ports if p.volley is winner.sock)
         sock = port.take()
         self.learned.close()
-        barrel, far = self._barrel(winner.pair), winner.far_facts
+        try:
+            tls = await self._secure(sock, winner, race)
+            return Won(sock, self._connected(sock, winner, race, tls), tls)
+        except BaseException:
+            sock.close()
+            raise
+
+    async def _secure(self, sock: socket.socket, winner: Winner, race: Race) -> Tls | None:
+        if self.identity is None:
+            return None
+        binding = Binding(
+            key=self.key,
+            role=race.role_of(winner.pair),
+            place=Place(self.session, self.appointment.attempt, winner.pair),
+            appointment=self.digest,
+            own_facts=winner.own_facts,
+            far_facts=winner.far_facts,
+        )
+        return await secure(
+            sock,
+            self.identity,
+            binding,
+            expected=self.expected,
+            round_trip_s=race.round_trip_ns(winner.pair) / NS_PER_S,
+        )
+
+    def _connected(
+        self, sock: socket.socket, winner: Winner, race: Race, tls: Tls | None
+    ) -> Connected:
+        barrel, own, far = self._barrel(winner.pair), winner.own_facts, winner.far_facts
         now, rtt_us = self.clock.now(), us_from_ns(race.round_trip_ns(winner.pair))
-        own = self._facts(winner.pair)
-        connected = Connected(
+        return Connected(
             local=str(endpoint_of(sock)),
             remote=str(barrel.remote),
             path="direct",
@@ -280,8 +325,9 @@ class Attempt:
             bound_us=own.bound_us,
             since_report_ms=self._since_report_ms(now),
             elapsed_ms=round((now - self.started_at) / NS_PER_MS, 1),
+            encrypted="" if tls is None else tls.cipher(),
+            authenticated=self.authenticated,
         )
-        return Won(sock, connected)
 
     def _since_report_ms(self, now: MonoNs) -> float | None:
         took_ns = self.learned.report_took_ns

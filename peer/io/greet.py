@@ -27,6 +27,8 @@ class Winner:
 
     pair: int
     sock: socket.socket
+    own_facts: Facts
+    """As they were told to the far end."""
     far_facts: Facts
 
 
@@ -50,6 +52,7 @@ class Racer:
     _closed: bool = False
     _socks: dict[int, socket.socket] = field(default_factory=dict)
     _decoders: dict[int, GreetingDecoder] = field(default_factory=dict)
+    _told: dict[int, Facts] = field(default_factory=dict)
     _timer: asyncio.TimerHandle | None = None
 
     def opened(self, pair: int, sock: socket.socket) -> None:
@@ -104,7 +107,8 @@ class Racer:
                 case Send(pair, message):
                     self._send(pair, message)
                 case TellFacts(pair, kind):
-                    self._send(pair, kind(self.facts(pair)))
+                    self._told[pair] = self.facts(pair)
+                    self._send(pair, kind(self._told[pair]))
                 case Drop(pair):
                     self._drop(pair)
                 case SetTimer(at):
@@ -112,7 +116,7 @@ class Racer:
                 case Keep(pair, far_facts):
                     sock = self._socks[pair]
                     self._forget(pair)
-                    self.winner = Winner(pair, sock, far_facts)
+                    self.winner = Winner(pair, sock, self._told[pair], far_facts)
                     self.on_news()
 
     def _send(self, pair: int, message: Greeting) -> None:

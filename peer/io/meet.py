@@ -24,6 +24,7 @@ from peer.errors import MidairError, NoPathError, PortInUseError, UsageError
 from peer.io.attempt import Attempt, Won
 from peer.io.calendar import write_instant
 from peer.io.clock import Clock, SystemClock
+from peer.io.identity import Identity
 from peer.io.meet_clock import MeetClock
 from peer.io.partner import find_partner
 from peer.io.sockets import LocalPort, claim_numbers
@@ -86,6 +87,7 @@ class Meet:
     _checked: Meeting | None = None
     """The meeting for which the clock was measured again."""
     _won: Won | None = None
+    _identity: Identity = field(default_factory=Identity.make)
 
     async def run(self) -> Won:
         """Get a connection.
@@ -120,8 +122,8 @@ class Meet:
             self.emit(
                 Warned(
                     f"NOT AUTHENTICATED: whoever answers at {self.settings.host} gets this "
-                    "connection. Run ssh or TLS through it, or give both sides a secret "
-                    "(midair meet --new-secret)"
+                    "connection, encrypted, but to nobody in particular. Run ssh through it, or "
+                    "give both sides a secret (midair meet --new-secret)"
                 )
             )
         ports = (self.settings.port, self.settings.remote_port)
@@ -227,6 +229,8 @@ class Meet:
                 received_at=self.clock.now(),
                 tie_break=secrets.token_bytes(TIE_BREAK_BYTES),
                 own_choice=True,
+                identity=self._identity,
+                authenticated=bool(self.settings.secret),
             ).keep()
         finally:
             ground.close()

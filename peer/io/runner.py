@@ -18,6 +18,7 @@ from peer.core.times import MonoNs
 from peer.core.trace import Missed, Paired, TraceEvent, Waiting
 from peer.core.verdict import explain
 from peer.errors import (
+    AuthenticationError,
     MidairError,
     NoPathError,
     PortInUseError,
@@ -27,6 +28,7 @@ from peer.errors import (
 from peer.io.answers import GoneError, StaleTokenError
 from peer.io.attempt import Attempt, Won
 from peer.io.clock import Clock, SystemClock, read_clockmap
+from peer.io.identity import Identity
 from peer.io.learn import FRESH_NS, Learned, learn, trace_of
 from peer.io.signaling import Signaling
 from peer.io.sockets import check_ports
@@ -58,6 +60,8 @@ class Session:
     """Called when a code was made."""
     listens: bool = False
     """Take the first seat of the session that ``code`` names; without a code always so."""
+    encrypts: bool = True
+    """False: the winner stays a plain socket; the partner must want the same."""
     clock: Clock = field(default_factory=SystemClock)
     started_at: MonoNs | None = None
     """What ``elapsed_ms`` counts from; None: from :meth:`run`."""
@@ -67,6 +71,7 @@ class Session:
     _learned: Learned | None = None
     _addresses: frozenset[str] = frozenset()
     _won: Won | None = None
+    _identity: Identity = field(default_factory=Identity.make)
     _received_at: MonoNs = field(init=False)
     _limit: asyncio.Timeout = field(init=False)
 
@@ -260,6 +265,7 @@ class Session:
             emit=self.emit,
             started_at=self.started_at,
             received_at=self._received_at,
+            identity=self._identity if self.encrypts else None,
             own=own_endpoints(self._learned.observations, self._learned.mapping.candidates),
         )
         outcome = await attempt.keep()
@@ -290,7 +296,11 @@ class Session:
             await self._signaling.aclose()
 
 
-_REASONS = {PortInUseError: Reason.PORT_IN_USE, UnreachableError: Reason.NO_CANDIDATES}
+_REASONS = {
+    AuthenticationError: Reason.AUTHENTICATION,
+    PortInUseError: Reason.PORT_IN_USE,
+    UnreachableError: Reason.NO_CANDIDATES,
+}
 """What the partner hears of an error of this peer's own."""
 
 

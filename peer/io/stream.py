@@ -1,11 +1,11 @@
-"""One duplex byte stream with half-close over a connected, proven TCP socket.
+"""One duplex byte stream with half-close over a connected, proven socket, plain or TLS.
 
 Not for making the connection or for knowing who is at its far end. The rules of the stream (its
 ends, its credit, who closes first) are in :mod:`peer.core.stream_machine`; here they meet the
 socket, the consumer and the producer.
 
 Memory is bounded on both sides: at most WINDOW bytes wait for a reader, and a writer waits while
-more than the transport's high-water mark (64 KiB) has not entered the kernel.
+more than the wire's high-water mark (64 KiB) has not entered the kernel.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from peer.core import frames
 from peer.core.frames import DATA_SEND_MAX, Abort, Data, Decoder, EndAck, Frame
 from peer.core.stream_machine import State, StreamMachine
 from peer.errors import StreamBrokenError
+from peer.io.tls import Tls
 from peer.io.wire import Wire, tune
 from rendezvous.protocol.errors import ProtocolError
 
@@ -33,9 +34,9 @@ class Stream:
     As a context manager it ends in order: see :meth:`close`. Left by an exception, it aborts.
     """
 
-    def __init__(self, initial: bytes = b"") -> None:
+    def __init__(self) -> None:
         """Use :meth:`open`."""
-        self._wire = Wire(initial, on_bytes=self._received, on_room=self._wake, on_end=self._ended)
+        self._wire = Wire(on_bytes=self._received, on_room=self._wake, on_end=self._ended)
         self._machine = StreamMachine()
         self._decoder = Decoder()
         self._buffer = bytearray()
@@ -49,21 +50,23 @@ class Stream:
         self._order = asyncio.Lock()
 
     @classmethod
-    async def open(cls, sock: socket.socket, *, initial: bytes = b"") -> Self:
+    async def open(
+        cls, sock: socket.socket, tls: Tls | None = None, *, initial: bytes = b""
+    ) -> Self:
         """Take over a socket.
 
         Args:
             sock: Connected and non-blocking; owned, and closed, by the stream from here on.
+            tls: What its bytes go through, from :func:`peer.io.channel.secure`; None: nothing.
             initial: Bytes that were read from it beyond the handshake.
 
         Returns:
             The stream; a connection that broke meanwhile is met by its first read or write.
         """
-        stream = cls(initial)
+        stream = cls()
         try:
             tune(sock)
-            loop = asyncio.get_running_loop()
-            await loop.create_connection(lambda: stream._wire, sock=sock)
+            stream._wire.start(sock, tls)
         except BaseException as error:
             sock.close()
             if isinstance(error, OSError):
@@ -72,6 +75,8 @@ class Stream:
                     text, sent_complete=False, received_complete=False
                 ) from None
             raise
+        if initial:
+            stream._received(initial)
         return stream
 
     @property

@@ -1,16 +1,26 @@
-"""A connected TCP socket as an asyncio protocol: bytes in, bytes out, and its one end.
+"""A connected socket, plain or TLS: bytes in, bytes out, and its one end.
 
 Not for what the bytes mean: that is :mod:`peer.io.stream`.
+
+The loop tells when the socket is ready, and the socket is used at once, without a transport
+between.  With TLS (:class:`peer.io.tls.Tls`, over memory) one read of the kernel brings up to
+sixteen records: an ``ssl.SSLSocket`` makes two reads for each record, and was slower.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+
+from peer.io.tls import Tls
 
 RECEIVE_BUFFER = 256 * 1024
-"""Bytes taken from the socket at a time; more did not make loopback faster."""
+"""Bytes taken from the socket before anything else has its turn."""
+HIGH_WATER = 64 * 1024
+"""Bytes that may wait for the kernel: asyncio's own default."""
 LINGER_S = 3.0
 """How long a finished or aborted stream waits for the partner's FIN: several round trips and
 retransmissions (RFC 6298 starts at 1 s). After it nothing of ours is lost, see
@@ -39,21 +49,19 @@ def tune(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-class Wire(asyncio.BufferedProtocol):
-    """Owns the transport; hands on what comes, in callbacks that must not raise."""
+class Wire:
+    """Owns the socket; hands on what comes, in callbacks that must not raise."""
 
     def __init__(
         self,
-        initial: bytes,
         *,
-        on_bytes: Callable[[bytes | memoryview], None],
+        on_bytes: Callable[[memoryview], None],
         on_room: Callable[[], None],
         on_end: Callable[[Exception | None, bool], None],
     ) -> None:
         """Take the callbacks.
 
         Args:
-            initial: Bytes already read from the socket: they come first.
             on_bytes: The next bytes, valid during the call only.
             on_room: :attr:`full` has become False.
             on_end: (error, closed): the partner sent FIN (None, False), or the socket is closed
@@ -61,69 +69,157 @@ class Wire(asyncio.BufferedProtocol):
         """
         self.full = False
         """More waits for the kernel than it takes: write no more before :attr:`on_room`."""
-        self._initial = initial
         self._on_bytes = on_bytes
         self._on_room = on_room
         self._on_end = on_end
         self._buffer = memoryview(bytearray(RECEIVE_BUFFER))
-        self._transport: asyncio.Transport | None = None
+        self._plain = memoryview(b"")
+        self._sock: socket.socket | None = None
+        self._tls: Tls | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._waiting: deque[bytes | memoryview] = deque()
+        self._waiting_bytes = 0
+        self._finishing = False
         self._linger: asyncio.TimerHandle | None = None
+
+    def start(self, sock: socket.socket, tls: Tls | None) -> None:
+        """Take the socket over, and begin to read.
+
+        Args:
+            sock: Connected and non-blocking; closed by the wire from here on.
+            tls: What its bytes go through, the handshake behind it; None: nothing.
+        """
+        self._sock, self._tls, self._loop = sock, tls, asyncio.get_running_loop()
+        self._loop.add_reader(sock, self._readable)
+        if tls is not None:
+            self._plain = memoryview(bytearray(RECEIVE_BUFFER))
+            # It may have brought the stream's first bytes together with its own last ones.
+            self._loop.call_soon(self._guarded, self._open)
 
     def write(self, data: bytes) -> None:
         """Send bytes, or keep them while the kernel is full; nothing after the end."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
+        if self._sock is None or self._finishing:
+            return
+        self._send(data if self._tls is None else self._tls.seal(data))
+
+    def _send(self, data: bytes) -> None:
+        rest: bytes | memoryview = data
+        if not self._waiting:
+            rest = self._push(data)
+            if self._sock is None or not rest:
+                return
+            self._loop.add_writer(self._sock, self._writable)
+        self._waiting.append(rest)
+        self._waiting_bytes += len(rest)
+        self.full = self._waiting_bytes > HIGH_WATER
 
     def finish(self) -> None:
         """Send FIN after everything written; close at the partner's FIN or after LINGER_S."""
-        if self._transport is None or self._transport.is_closing() or self._linger is not None:
+        if self._sock is None or self._finishing:
             return
-        loop = asyncio.get_running_loop()
-        self._linger = loop.call_later(LINGER_S, self._transport.abort)
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
-        else:
-            self._transport.close()
+        if self._tls is not None:
+            # The partner's is not waited for: the stream's ends were acknowledged before.
+            self._send(self._tls.seal_end())
+            if self._sock is None:
+                return
+        self._finishing = True
+        self._linger = self._loop.call_later(LINGER_S, self._lost, None)
+        if not self._waiting:
+            self._send_fin()
 
     def drop(self) -> None:
         """Close now. What the kernel has taken is still sent, unless something came unread."""
-        if self._transport is not None:
-            self._transport.abort()
+        self._lost(None)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport; the bytes read before it existed come first."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        # Here, because the transport starts to read only after this call.
-        if self._initial:
-            self._on_bytes(self._initial)
-            self._initial = b""
+    def _push(self, data: bytes | memoryview) -> bytes | memoryview:
+        """Give the kernel what it takes; return the rest."""
+        assert self._sock is not None
+        try:
+            sent = self._sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            return data
+        except OSError as error:
+            self._lost(error)
+            return b""
+        return memoryview(data)[sent:]
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Lend the buffer, always whole: what came is handed on at once."""
-        return self._buffer
+    def _writable(self) -> None:
+        while self._waiting:
+            data = self._waiting[0]
+            rest = self._push(data)
+            if self._sock is None:
+                return
+            self._waiting_bytes -= len(data) - len(rest)
+            if rest:
+                self._waiting[0] = rest
+                break
+            self._waiting.popleft()
+        if not self._waiting and self._sock is not None:
+            self._loop.remove_writer(self._sock)
+            if self._finishing:
+                self._send_fin()
+        if self.full and self._waiting_bytes <= HIGH_WATER // 4:
+            self.full = False
+            self._on_room()
 
-    def buffer_updated(self, nbytes: int) -> None:
-        """Hand on what came."""
-        self._on_bytes(self._buffer[:nbytes])
+    def _send_fin(self) -> None:
+        assert self._sock is not None
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
 
-    def eof_received(self) -> bool:
+    def _readable(self) -> None:
+        self._guarded(self._receive)
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except (BlockingIOError, InterruptedError):
+            return
+        except EOFError:
+            self._ended()
+        except OSError as error:  # TLS's are OSErrors, too
+            self._lost(error)
+
+    def _receive(self) -> None:
+        if self._sock is None:
+            return
+        n = self._sock.recv_into(self._buffer)
+        if not n:
+            raise EOFError
+        if self._finishing:
+            return  # after our end whatever comes is thrown away
+        if self._tls is None:
+            self._on_bytes(self._buffer[:n])
+            return
+        self._tls.take(self._buffer[:n])
+        self._open()
+
+    def _open(self) -> None:
+        """Decrypt and hand on all that came."""
+        assert self._tls is not None
+        while self._sock is not None and not self._finishing:
+            n = self._tls.open_into(self._plain)
+            if not n:
+                break
+            self._on_bytes(self._plain[:n])
+        if self._sock is not None and (answer := self._tls.to_send()):
+            self._send(answer)  # to a key update: RFC 8446 §4.6.3
+
+    def _ended(self) -> None:
         """Close: the partner sends FIN only when it has nothing to come and nothing to wait for."""
         self._on_end(None, False)
-        self.drop()
-        return True
+        self._lost(None)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the last thing."""
+    def _lost(self, error: Exception | None) -> None:
+        """Close the socket, and tell the last thing."""
+        if self._sock is None:
+            return
+        sock, self._sock = self._sock, None
+        self._loop.remove_reader(sock)
+        self._loop.remove_writer(sock)
         if self._linger is not None:
             self._linger.cancel()
-        self._on_end(exc, True)
-
-    def pause_writing(self) -> None:
-        """Note that the kernel takes no more."""
-        self.full = True
-
-    def resume_writing(self) -> None:
-        """Note that it does again."""
-        self.full = False
-        self._on_room()
+        self._waiting.clear()
+        sock.close()
+        # From the loop, not from within the caller's own call.
+        self._loop.call_soon(self._on_end, error, True)

@@ -1,0 +1,107 @@
+"""TLS between the wire and the stream: bytes in, bytes out, no socket of its own.
+
+Not for the handshake: that is :mod:`peer.io.channel`.
+"""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Tls:
+    """One end of a TLS connection, over memory."""
+
+    context: ssl.SSLContext
+    server: bool
+    _in: ssl.MemoryBIO = field(default_factory=ssl.MemoryBIO)
+    _out: ssl.MemoryBIO = field(default_factory=ssl.MemoryBIO)
+    _tls: ssl.SSLObject = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin."""
+        self._tls = self.context.wrap_bio(self._in, self._out, server_side=self.server)
+
+    def shake_hands(self) -> bool:
+        """Go on with the handshake.
+
+        Returns:
+            Whether it is over; if not, more must come. There may be something :meth:`to_send`.
+
+        Raises:
+            ssl.SSLError: it failed; the alert is there :meth:`to_send`.
+        """
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        return True
+
+    def take(self, data: bytes | memoryview) -> None:
+        """Take what came from the network."""
+        self._in.write(data)
+
+    def to_send(self) -> bytes:
+        """Give what must go to the network; empty: nothing."""
+        return self._out.read() if self._out.pending else b""
+
+    def open_into(self, buffer: memoryview) -> int:
+        """Decrypt into a buffer until it is full or nothing is left.
+
+        Args:
+            buffer: not empty.
+
+        Returns:
+            How many bytes; 0: more must come.
+
+        Raises:
+            EOFError: the far end has said that nothing follows (close_notify).
+            ssl.SSLError: what came is not what the far end sent.
+        """
+        length = 0
+        try:
+            while length < len(buffer):
+                got = self._tls.read(len(buffer) - length, buffer[length:])
+                if not got:
+                    break
+                length += int(got)
+            else:
+                return length
+        except ssl.SSLWantReadError:
+            return length
+        except ssl.SSLZeroReturnError:
+            pass
+        if length:
+            return length  # the next call meets the end again
+        raise EOFError
+
+    def seal(self, data: bytes | memoryview) -> bytes:
+        """Encrypt.
+
+        Args:
+            data: at least one byte.
+
+        Returns:
+            Records, with whatever else was :meth:`to_send` in front.
+        """
+        self._tls.write(data)
+        return self._out.read()
+
+    def seal_end(self) -> bytes:
+        """Return close_notify: nothing of ours follows."""
+        with suppress(ssl.SSLError):  # the far end's own close_notify is not waited for
+            self._tls.unwrap()
+        return self.to_send()
+
+    def far_certificate(self) -> bytes:
+        """Return what the far end proved to have the key of, DER; after the handshake."""
+        certificate = self._tls.getpeercert(binary_form=True)
+        assert certificate is not None
+        return certificate
+
+    def cipher(self) -> str:
+        """Return version and cipher suite, for people."""
+        cipher = self._tls.cipher()
+        return f"{self._tls.version()} {cipher[0] if cipher else ''}"
