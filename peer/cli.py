@@ -13,6 +13,7 @@ import click
 
 from peer.commands.receive import receive
 from peer.commands.send import send
+from peer.forward_options import binding, binding_options, serving, serving_options
 from peer.meet_options import MEET_TIMEOUT_S, meet_settings
 from peer.options import (
     INTERRUPTED,
@@ -59,6 +60,7 @@ def _code_file(command: Command) -> Command:
     help="Use a code that both sides have already.  [env: MIDAIR_CODE; default: a new one]",
 )
 @_code_file
+@serving_options
 @_common
 def listen(code: str | None, code_file: str | None, **options: Any) -> None:
     """Make a code, wait for a partner, connect.
@@ -66,12 +68,15 @@ def listen(code: str | None, code_file: str | None, **options: Any) -> None:
     A code is good for one connection. --code-file and MIDAIR_CODE keep one that you have
     agreed on before out of the list of processes.
     """
-    _run(read_line(code_file, "code") if code_file else code, options, listens=True)
+    serves = serving(options)
+    forward = {} if serves is None else {"use": serves, "words": serves.partners_words()}
+    _run(read_line(code_file, "code") if code_file else code, options, listens=True, **forward)
 
 
 @main.command()
 @click.argument("code", required=False, envvar="MIDAIR_CODE")
 @_code_file
+@binding_options
 @_common
 def connect(code: str | None, code_file: str | None, **options: Any) -> None:
     """Join the partner whose `midair listen` made CODE.
@@ -79,13 +84,20 @@ def connect(code: str | None, code_file: str | None, **options: Any) -> None:
     The code may also come from --code-file or from MIDAIR_CODE, which keep it out of the
     list of processes.
     """
+    binds = binding(options)
     code = read_line(code_file, "code") if code_file else code
     if code is None:
         raise click.UsageError(
             "No code given. Run `midair listen` on the other host; it prints the command for this "
             "one."
         )
-    _run(code, options, listens=False)
+    if binds is None:
+        _run(code, options, listens=False)
+    else:
+        try:
+            _run(code, options, listens=False, use=binds, prepare=binds.claim)
+        finally:
+            binds.release()
 
 
 def _new_secret(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -182,7 +194,7 @@ def doctor(reflectors: tuple[str, ...], as_json: bool, **options: Any) -> None:
     sys.exit(exit_code)
 
 
-def _run(code: str | None, options: dict[str, Any], *, listens: bool) -> None:
+def _run(code: str | None, options: dict[str, Any], *, listens: bool, **use: Any) -> None:
     settings = connect_settings(options)
     try:
         from peer.apps.command import run_pipe
@@ -194,6 +206,7 @@ def _run(code: str | None, options: dict[str, Any], *, listens: bool) -> None:
             as_json=options["as_json"],
             trace_path=options["trace"],
             verbosity=options["verbose"],
+            **use,
         )
     except KeyboardInterrupt:
         exit_code = INTERRUPTED

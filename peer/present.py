@@ -20,6 +20,8 @@ from peer.core.trace import (
     Failed,
     FilesDone,
     FilesOffered,
+    Forwarded,
+    Forwarding,
     MappingLearned,
     MeetingSet,
     Missed,
@@ -122,6 +124,10 @@ def sentence(event: TraceEvent) -> str:
             return _offered(event)
         case FilesDone():
             return _done(event)
+        case Forwarding():
+            return _forwarding(event)
+        case Forwarded(place, _, _, reason):
+            return "" if reason == "done" else f"a connection to {place}: {reason}"
         case Failed(_, message, hint):
             return f"{message}\nmidair: {hint}" if hint else message
         case Warned(message):
@@ -159,11 +165,19 @@ def _mapping(event: MappingLearned) -> str:
     return f"seen from outside as {seen}: NAT, {event.mapping.replace('_', '-')}{kept}"
 
 
+def _forwarding(event: Forwarding) -> str:
+    where = ", ".join(event.places)
+    if event.side == "takes":
+        return f"listening at {where} for your partner's target"
+    return f"your partner can reach {where or 'what --allow names'}"
+
+
 def _connected(event: Connected) -> str:
     shot = "first shot" if event.first_shot else f"shot {event.winner_shots}"
     return (
         f"{event.path} {event.local} ⇄ {event.remote}, {shot}, "
         f"round trip {duration(event.rtt_us)}, skew {duration(abs(event.skew_us))}"
+        + ("" if event.authenticated else ", NOT AUTHENTICATED")
     )
 
 

@@ -79,6 +79,16 @@ def parse_place(text: str) -> Place:
     return TcpPlace(host, _port(port, text))
 
 
+def is_local(place: Place) -> bool:
+    """Say whether only this host can reach what listens there."""
+    if isinstance(place, UnixPlace) or place.host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(place.host).is_loopback
+    except ValueError:
+        return False
+
+
 def parse_pattern(text: str) -> Pattern:
     """Parse ``HOST:PORT``, ``NETWORK/LENGTH:PORT``, with ``*`` for any host or any port.
 

@@ -5,6 +5,8 @@ Not for the rules: :mod:`peer.core.offer`.
 
 from __future__ import annotations
 
+import asyncio
+
 from peer.core.offer import (
     LENGTH,
     MismatchError,
@@ -17,6 +19,9 @@ from peer.core.offer import (
 from peer.errors import BrokenError, UsageError
 from peer.io.stream import Stream
 from rendezvous.protocol.errors import ProtocolError
+
+OFFER_S = 10.0
+"""Most that the partner's offer may take: it is its first bytes, sent without being asked."""
 
 
 async def exchange(stream: Stream, own: Offer) -> Offer:
@@ -35,8 +40,15 @@ async def exchange(stream: Stream, own: Offer) -> Offer:
     """
     await stream.write(encode(own))
     try:
-        theirs = decode(await _exactly(stream, body_length(await _exactly(stream, LENGTH.size))))
+        async with asyncio.timeout(OFFER_S):
+            head = await _exactly(stream, LENGTH.size)
+            theirs = decode(await _exactly(stream, body_length(head)))
         check_together(own, theirs)
+    except TimeoutError:
+        stream.abort("no offer came")
+        what = f"your partner did not say within {OFFER_S:g} s what it is here for"
+        hint = "It may run a plain pipe, or another version: run the matching command there"
+        raise BrokenError(what, hint) from None
     except ProtocolError as error:
         stream.abort(f"protocol error: {error}")
         raise BrokenError(str(error), "Install equal versions on both sides") from None
