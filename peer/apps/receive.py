@@ -118,10 +118,13 @@ class Receiver:
         for at, entry in enumerate(order.manifest.files):
             target = Target(folder, entry)
             digest = await call(target.look)
-            if digest is not None:
+            if digest is None:
+                continue
+            if target.there or len(self._targets) < PARTS_MAX:
                 parts.append(Part(at, target.offset, digest))
-                if target.there or len(self._targets) < PARTS_MAX:
-                    self._targets[at] = target
+                self._targets[at] = target
+            else:
+                await call(target.close)
         needed = order.manifest.size - sum(part.offset for part in parts)
         free = await call(folder.free)
         if needed > free:

@@ -62,11 +62,12 @@ class Target:
         except FileNotFoundError:
             return None
         self._lock()
-        if os.fstat(self._fd).st_size > self.entry.size:
-            self._forget()
+        if os.fstat(self._fd).st_size <= self.entry.size:
+            self.offset = self._hash(self._fd)
+        if not self.offset:
+            self.close()  # or it would stay locked
             return None
-        self.offset = self._hash(self._fd)
-        return self.digest() if self.offset else None
+        return self.digest()
 
     def begin(self, offset: int) -> None:
         """Get ready for bytes.
