@@ -1,0 +1,94 @@
+"""What two peers of one session agree on through a rendezvous that they need not trust.
+
+Each has a certificate for the session, proves in its report that it belongs to who knows the code,
+and checks the partner's proof before a single SYN goes out. The keys of an attempt's connections
+hold the session's key, the plan and both certificates.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field
+
+from peer.core.binding import BindingError, digest
+from peer.core.keys import SessionKey, identity_holds, identity_proof, race_key
+from peer.errors import AuthenticationError, RefusedError
+from peer.io.identity import Identity
+from rendezvous.protocol import messages
+from rendezvous.protocol.messages import Appointment, Seat
+
+_AGAIN = "Start again on both sides, with a new code"
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What the connections of one attempt are proven by."""
+
+    key: bytes
+    """32 bytes: equal on both sides only where both saw one plan and one pair of certificates."""
+    digest: bytes
+    """Of the plan, 32 bytes."""
+    partner: bytes
+    """Fingerprint of the certificate that the partner will show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """One peer's part of it."""
+
+    key: SessionKey
+    seat: Seat
+    identity: Identity = field(default_factory=Identity.make)
+
+    def announce(self, attempt: int) -> messages.Identity:
+        """Say whose certificate this peer's connections will show.
+
+        Args:
+            attempt: 1, 2, …
+
+        Returns:
+            What goes into the report of this attempt.
+        """
+        own = self.identity.fingerprint
+        proof = identity_proof(self.key, self.seat, attempt, own)
+        return messages.Identity(certificate=own.hex(), proof=proof.hex())
+
+    def bind(self, appointment: Appointment) -> Bound:
+        """Check who the partner is, and bind the attempt to that and to the plan.
+
+        Args:
+            appointment: as it came.
+
+        Returns:
+            What the attempt needs.
+
+        Raises:
+            AuthenticationError: the partner does not know the code.
+            RefusedError: the rendezvous does not pass on what peers say of themselves.
+        """
+        if appointment.partner is None:
+            raise RefusedError(
+                "the rendezvous did not say who your partner is",
+                "Install equal versions of midair on both sides and on the rendezvous",
+            )
+        partner = bytes.fromhex(appointment.partner.certificate)
+        self._check(partner, bytes.fromhex(appointment.partner.proof), appointment.attempt)
+        try:
+            plan = digest(self.key.session, appointment)
+        except BindingError as error:
+            raise RefusedError(
+                f"the rendezvous cannot be checked: {error}", "Install an equal version there"
+            ) from None
+        own = self.identity.fingerprint
+        first, second = (own, partner) if appointment.role == "initiator" else (partner, own)
+        return Bound(race_key(self.key, plan, first, second), plan, partner)
+
+    def _check(self, partner: bytes, proof: bytes, attempt: int) -> None:
+        if hmac.compare_digest(partner, self.identity.fingerprint):
+            raise AuthenticationError("this peer's own certificate came back", _AGAIN)
+        theirs: Seat = "b" if self.seat == "a" else "a"
+        if not identity_holds(proof, self.key, theirs, attempt, partner):
+            raise AuthenticationError(
+                "your partner does not know the code: one of you mistyped it, or it is a stranger",
+                _AGAIN,
+            )

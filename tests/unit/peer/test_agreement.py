@@ -1,0 +1,77 @@
+"""Who the partner is: known before the first SYN, whatever the rendezvous says."""
+
+from __future__ import annotations
+
+import pytest
+
+from peer.core.keys import SessionKey
+from peer.errors import AuthenticationError, RefusedError
+from peer.io.agreement import Agreement
+from rendezvous.protocol.messages import Appointment, Identity
+from rendezvous.protocol.planner import plan
+from tests.fakes.server import NOW_US, report, srflx
+
+SESSION = bytes(16)
+KEY, OTHER = (SessionKey(bytes([n]) * 32, SESSION) for n in (1, 2))
+
+
+def appointed(a: Identity | None, b: Identity | None) -> tuple[Appointment, Appointment]:
+    said_a = report(srflx("198.51.100.2:20000"), identity=a)
+    agreed = plan(said_a, report(srflx("203.0.113.2:20000"), identity=b), 1, NOW_US)
+    assert isinstance(agreed.a, Appointment)
+    assert isinstance(agreed.b, Appointment)
+    return agreed.a, agreed.b
+
+
+def test_both_sides_bind_to_one_key_and_to_each_others_certificates() -> None:
+    a, b = Agreement(KEY, "a"), Agreement(KEY, "b")
+    for_a, for_b = appointed(a.announce(1), b.announce(1))
+    bound_a, bound_b = a.bind(for_a), b.bind(for_b)
+    assert (bound_a.key, bound_a.digest) == (bound_b.key, bound_b.digest)
+    assert bound_a.partner == b.identity.fingerprint
+    assert bound_b.partner == a.identity.fingerprint
+
+
+def test_both_sides_hear_of_a_wrong_code() -> None:
+    a, b = Agreement(KEY, "a"), Agreement(OTHER, "b")
+    for_a, for_b = appointed(a.announce(1), b.announce(1))
+    for side, told in ((a, for_a), (b, for_b)):
+        with pytest.raises(AuthenticationError, match="does not know the code"):
+            side.bind(told)
+
+
+def test_rendezvous_that_swaps_a_certificate_is_caught() -> None:
+    a, b = Agreement(KEY, "a"), Agreement(KEY, "b")
+    swapped = b.announce(1).model_copy(update={"certificate": "c" * 64})
+    with pytest.raises(AuthenticationError):
+        a.bind(appointed(a.announce(1), swapped)[0])
+
+
+def test_rendezvous_that_sends_a_peers_own_proof_back_is_caught() -> None:
+    a = Agreement(KEY, "a")
+    with pytest.raises(AuthenticationError, match="own certificate"):
+        a.bind(appointed(a.announce(1), a.announce(1))[0])
+
+
+def test_identity_of_another_attempt_is_caught() -> None:
+    a, b = Agreement(KEY, "a"), Agreement(KEY, "b")
+    with pytest.raises(AuthenticationError):
+        a.bind(appointed(a.announce(1), b.announce(2))[0])
+
+
+def test_rendezvous_that_tells_one_side_another_instant_gets_two_keys() -> None:
+    a, b = Agreement(KEY, "a"), Agreement(KEY, "b")
+    for_a, for_b = appointed(a.announce(1), b.announce(1))
+    later = for_b.model_copy(update={"instant_us": for_b.instant_us + 1})
+    assert a.bind(for_a).key != b.bind(later).key
+
+
+def test_rendezvous_that_names_no_partner_or_no_own_endpoint_is_refused() -> None:
+    a, b = Agreement(KEY, "a"), Agreement(KEY, "b")
+    for_a, _ = appointed(a.announce(1), None)
+    with pytest.raises(RefusedError, match="who your partner is"):
+        a.bind(for_a)
+    for_a, _ = appointed(a.announce(1), b.announce(1))
+    hidden = tuple(pair.model_copy(update={"own": None}) for pair in for_a.pairs)
+    with pytest.raises(RefusedError, match="cannot be checked"):
+        a.bind(for_a.model_copy(update={"pairs": hidden}))
