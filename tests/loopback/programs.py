@@ -39,6 +39,10 @@ KEYS = {
     ),
     "forwarding": "side places",
     "forwarded": "place sent received reason",
+    "files": "files folders size names",
+    "progress": "done size",
+    "file": "name size offset",
+    "done": "direction files folders size transferred elapsed_ms",
     "closed": "sent received reason",
     "warning": "message",
 }
@@ -93,7 +97,7 @@ class Peer:
         )
         # Two hosts share no processor.  Where the kernel keeps both peers on one, each one's SYN
         # is refused before the other one runs, and three attempts may miss (README, Limits).
-        os.sched_setaffinity(self.process.pid, {PROCESSORS[0 if "listen" in words else -1]})
+        os.sched_setaffinity(self.process.pid, {PROCESSORS[0 if {"listen", "send"} & {*words} else -1]})
         self.events: Events = []
         """With --json: what was read of it so far."""
 
