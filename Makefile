@@ -42,7 +42,8 @@ compose-test: setup $(STAMP) ## docker compose: two hosts, two NATs, one crossin
 
 soak: setup $(STAMP) ## every fault N=10 times in a row, here and in the lab, each one counted
 	@trap : INT; code=0; \
-	$(BIN)/python -m pytest -q --soak $(N) tests/loopback/faults || code=$$?; \
+	$(BIN)/python -m pytest -q --soak $(N) tests/loopback/faults \
+		tests/loopback/test_transfers.py || code=$$?; \
 	[ $$code -le 1 ] || exit $$code; \
 	$(BIN)/midair-lab guest -- $(CURDIR)/$(BIN)/python -m pytest -q --soak $(N) tests/lab/faults \
 		|| code=$$?; \

@@ -20,7 +20,11 @@ hypothesis.settings.register_profile(
     "midair-ci", deadline=None, derandomize=True, database=None, print_blob=True
 )
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
-hypothesis.settings.load_profile("midair-ci" if IN_CI else "midair")
+# HYPOTHESIS_PROFILE=deep, every night: other examples each time, fifty times as many.
+hypothesis.settings.register_profile("deep", deadline=None, max_examples=5000, print_blob=True)
+hypothesis.settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE") or ("midair-ci" if IN_CI else "midair")
+)
 
 
 @pytest.hookimpl(wrapper=True)

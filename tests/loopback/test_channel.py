@@ -7,6 +7,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -89,7 +90,7 @@ async def test_channel_between_partners_carries_the_bytes(pinned: bool) -> None:
     ids=str,
 )
 async def test_channel_when_one_thing_was_seen_otherwise_is_refused_at_both_ends(
-    other: dict[str, object],
+    other: dict[str, Any],
 ) -> None:
     ends = await honest(binding("initiator"), replace(binding("responder"), **other))
     assert [type(end) for end in ends] == [AuthenticationError, AuthenticationError]
