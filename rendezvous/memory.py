@@ -135,9 +135,11 @@ class MemoryStore:
     async def partner(self, who: Credentials, now_us: int) -> Partner:
         """Tell whether the partner is there."""
         entry = self._seated(who, now_us, joinable=True)
-        left = entry.session.partner_left(who.seat)
-        is_there = left is not None or entry.session.is_taken("b" if who.seat == "a" else "a")
-        return Partner(is_there, left, entry.session.partner_pake(who.seat))
+        left, pake = entry.session.partner_left(who.seat), entry.session.partner_pake(who.seat)
+        is_seated = entry.session.is_taken("b" if who.seat == "a" else "a")
+        # An opener whose nameplate was drawn for it sends its message with the request after.
+        is_there = is_seated and (who.pake is None or pake is not None)
+        return Partner(is_there or left is not None, left, pake)
 
     async def report(
         self, who: Credentials, attempt: int, report: Report, now_us: int

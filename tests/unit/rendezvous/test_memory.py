@@ -319,3 +319,18 @@ async def test_pake_messages_after_a_restart_come_again_with_the_seats() -> None
     await sut.partner(who(place, "a", pake=PAKE_A), NOW_US)
     joined = await sut.join(place.nameplate, SECRET_B, CLIENT, NOW_US, pake=PAKE_B)
     assert joined.partner_pake == PAKE_A
+
+
+async def test_partner_whose_pake_message_is_awaited_is_there_when_it_has_come() -> None:
+    sut, woken = store(), list[int]()
+    place = await sut.open(SECRET_A, CLIENT, NOW_US)
+    joined = await sut.join(place.nameplate, SECRET_B, CLIENT, NOW_US, pake=PAKE_B)
+    assert joined.partner_pake is None
+    assert await sut.partner(who(place, "b", pake=PAKE_B), NOW_US) == Partner(is_there=False)
+    unwatch = sut.watch(place.session, lambda: woken.append(1))
+    assert (await sut.partner(who(place, "a", pake=PAKE_A), NOW_US)).pake == PAKE_B
+    assert woken == [1]
+    assert await sut.partner(who(place, "b", pake=PAKE_B), NOW_US) == Partner(True, None, PAKE_A)
+    await sut.leave(who(place, "a"), Reason.INTERRUPTED, NOW_US)
+    assert (await sut.partner(who(place, "b", pake=PAKE_B), NOW_US)).left is Reason.INTERRUPTED
+    unwatch()
