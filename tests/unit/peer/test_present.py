@@ -135,7 +135,7 @@ KEYS: dict[TraceEvent, str] = {
     CONNECTED: (
         "local remote path role attempt pair first_shot skew_us shots refusals winner_shots "
         "sync_margin_us fire_error_us rtt_us timescale offset_us bound_us since_report_ms "
-        "elapsed_ms"
+        "elapsed_ms encrypted authenticated"
     ),
 }
 
