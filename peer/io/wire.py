@@ -4,7 +4,7 @@ Not for what the bytes mean: that is :mod:`peer.io.stream`.
 
 The loop tells when the socket is ready, and the socket is used at once, without a transport
 between.  With TLS (:class:`peer.io.tls.Tls`, over memory) one read of the kernel brings up to
-sixteen records: an ``ssl.SSLSocket`` makes two reads for each record, and was slower.
+sixteen records, where an ``ssl.SSLSocket`` makes two reads for each.
 """
 
 from __future__ import annotations
