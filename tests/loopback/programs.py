@@ -97,7 +97,8 @@ class Peer:
         )
         # Two hosts share no processor.  Where the kernel keeps both peers on one, each one's SYN
         # is refused before the other one runs, and three attempts may miss (README, Limits).
-        os.sched_setaffinity(self.process.pid, {PROCESSORS[0 if {"listen", "send"} & {*words} else -1]})
+        first = "listen" in words or "send" in words
+        os.sched_setaffinity(self.process.pid, {PROCESSORS[0 if first else -1]})
         self.events: Events = []
         """With --json: what was read of it so far."""
 

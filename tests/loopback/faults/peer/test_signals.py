@@ -11,7 +11,7 @@ import pytest
 
 from rendezvous.protocol.messages import Reason
 from tests.loopback.faults.peer.manners import Talk, proven
-from tests.loopback.faults.peer.partner import partner, playing
+from tests.loopback.faults.peer.partner import Line, partner, playing
 from tests.loopback.faults.peer.process import (
     ended,
     event,
@@ -95,7 +95,13 @@ async def test_signal_when_paired_ends_and_the_partner_hears_it(
     mark = marked()
     words = ("--ntp", slow_ntp) if stage == "paired" else ()
     lead = {"MIDAIR_TEST_LEAD_MS": "500"} if stage == "appointment" else {}
-    async with partner(url, {0: proven} if stage == "greeting" else {}) as played:
+    greeted = asyncio.Event()
+
+    async def prove_only(line: Line) -> None:
+        await proven(line)
+        greeted.set()
+
+    async with partner(url, {0: prove_only} if stage == "greeting" else {}) as played:
         with Peer("listen", "--json", *words, url=url, env=mark | lead) as one:
             await played.join((await event(one, "code"))["code"])
             if stage in ("paired", "mapping"):
@@ -107,7 +113,9 @@ async def test_signal_when_paired_ends_and_the_partner_hears_it(
                 return
             async with playing(played):
                 appointment = await event(one, "appointment")
-                if stage != "appointment":
+                if stage == "greeting":
+                    await greeted.wait()
+                elif stage == "volley":
                     await volley(appointment)
                 await stops(one, number, mark, b"too early")
                 assert (await played.ended).left is Reason.INTERRUPTED
