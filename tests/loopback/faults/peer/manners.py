@@ -6,10 +6,14 @@ import asyncio
 import secrets
 from collections.abc import Callable
 
+from peer.core.confirm import NO_APPOINTMENT
 from peer.core.greeting import Facts, Hello, Proof, Select, Selected, encode
 from peer.core.proof import NONCE_BYTES, PROOF_BYTES, holds, make_proof
 from peer.errors import StreamBrokenError
+from peer.io.channel import Binding, secure
+from peer.io.identity import Identity
 from peer.io.stream import Stream
+from peer.io.tls import Tls
 from tests.loopback.faults.peer.partner import Line, Manner
 
 FACTS = Facts(1, 1, 0, 0, 0, 0)
@@ -107,15 +111,19 @@ async def proven(line: Line) -> None:
     assert holds(proof.proof, line.key, line.role, line.place, hello.nonce, far.nonce)
 
 
-async def kept(line: Line) -> None:
+async def kept(line: Line) -> Tls:
     """Do all that a partner does, up to the stream."""
     await proven(line)
     if line.role == "initiator":
         await line.greet(Select(FACTS))
-        assert isinstance(await line.greeting(), Selected)
+        told = await line.greeting()
+        assert isinstance(told, Selected)
     else:
-        assert isinstance(await line.greeting(), Select)
+        told = await line.greeting()
+        assert isinstance(told, Select)
         await line.greet(Selected(FACTS))
+    binding = Binding(line.key, line.role, line.place, NO_APPOINTMENT, FACTS, told.facts)
+    return await secure(line.sock, Identity.make(), binding, expected=None, round_trip_s=1.0)
 
 
 class Talk:
@@ -136,10 +144,10 @@ class Talk:
 
     async def __call__(self, line: Line) -> None:
         """Greet, then carry the stream to its end."""
-        await kept(line)
+        tls = await kept(line)
         self.connected.set()
         try:
-            async with await Stream.open(line.sock.dup()) as stream:
+            async with await Stream.open(line.sock.dup(), tls) as stream:
                 await stream.write(self.words)
                 await stream.write_eof()
                 async for data in stream:
