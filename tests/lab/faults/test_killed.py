@@ -25,6 +25,12 @@ TOLD: dict[Stage, tuple[int, str, str]] = {
         "the connection broke: the connection ended before both end marks were confirmed",
     ),
 }
+LATE = (
+    5,
+    "refused_late",
+    "no path: every SYN was refused although your partner had started before you",
+)
+"""The volley's, where this host is so busy that b fires a millisecond after its own instant."""
 CUT = AccessSpec(up=LinkSpec(loss_percent=100), down=LinkSpec(loss_percent=100))
 NOTICED_MS = 25_000.0
 """A cut cable, as the README says."""
@@ -47,7 +53,7 @@ def test_peer_whose_partner_is_killed_ends_with_the_reason(
         assert session.end("a")["a"].exit_code == 128 + signal.SIGKILL
         go_on(session, stage)
         b = session.end("b")["b"]
-    assert failure(b) == TOLD[stage]
+    assert failure(b) in (TOLD[stage], LATE if stage == "volley" else None)
     paired, failed = b.event("paired"), b.event("failed")
     assert paired is not None
     assert failed is not None
