@@ -21,11 +21,27 @@ from tests.loopback.programs import PATIENCE_S
 CLIENTS = 1_000
 ADDRESSES = [f"127.0.0.{number}" for number in range(2, 22)]
 """50 connections from each: one address may hold 64."""
+REST_S = 2.5
 
 
 def descriptors(pid: int) -> int:
     """Return how many descriptors a process has open."""
     return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def at_rest(pid: int) -> int:
+    """Wait until a server has closed what earlier clients have left; returns what is open then.
+
+    Of those limits the longest is two seconds (``SHORT`` in ``test_vanish``).
+    """
+    now = descriptors(pid)
+    since, ends = time.monotonic(), time.monotonic() + PATIENCE_S
+    while time.monotonic() < since + REST_S:
+        assert time.monotonic() < ends, "it never came to rest"
+        time.sleep(0.02)
+        if (count := descriptors(pid)) != now:
+            now, since = count, time.monotonic()
+    return now
 
 
 def resident_kb(pid: int) -> int:

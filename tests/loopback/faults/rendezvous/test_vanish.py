@@ -6,9 +6,9 @@ The times after which a server gives up are settings; here they are seconds.
 from __future__ import annotations
 
 import contextlib
-import secrets
 import socket
 from collections.abc import Iterator
+from itertools import count, islice
 
 import httpx
 import pytest
@@ -18,6 +18,7 @@ from rendezvous.protocol.errors import Problem, ProblemWord
 from tests.loopback.faults.rendezvous.crowd import (
     ADDRESSES,
     CLIENTS,
+    at_rest,
     crowd,
     descriptors,
     fin,
@@ -42,6 +43,7 @@ SHORT = {
     "MIDAIR_RENDEZVOUS_REFLECTOR_IDLE_S": "2",
     "MIDAIR_RENDEZVOUS_REFLECTOR_PARTIAL_S": "1",
 }
+UNUSED = (f"127.1.{number // 250}.{number % 250 + 1}" for number in count())
 OPEN_FOR_EVER = {"version": 1, "secret": "a" * 64}
 
 
@@ -58,10 +60,6 @@ def server_with_limits() -> Iterator[Server]:
         yield running
 
 
-MOST = CLIENTS * 9 // 10
-"""Of what was open before, some may have been a session's that had just ended."""
-
-
 def refused(response: httpx.Response, word: ProblemWord) -> None:
     """Check that a limit says which it is, and when to come back."""
     assert Problem.model_validate_json(response.content).word is word
@@ -76,10 +74,10 @@ def ask(client: httpx.Client, path: str, number: int) -> httpx.Response:
 def test_waiting_clients_when_they_vanish_give_back_seats_waiters_and_descriptors() -> None:
     most = {"MIDAIR_RENDEZVOUS_MAX_SESSIONS": str(CLIENTS + 1)}
     with Server(**SHORT | most) as server:
-        before = descriptors(server.pid)
+        before = at_rest(server.pid)
         with crowd(server.port) as clients:
             nameplates = open_and_wait(clients)
-            assert descriptors(server.pid) >= before + MOST
+            assert descriptors(server.pid) >= before + CLIENTS
             carries_a_session(server.url)
             with httpx.Client(base_url=server.url) as other:
                 # All seats are taken but one, which the two peers may not have given back yet.
@@ -104,7 +102,7 @@ def test_waiting_clients_when_they_vanish_give_back_seats_waiters_and_descriptor
 
 
 def test_memory_when_crowds_come_and_go_is_that_of_one(server: Server) -> None:
-    before, sizes = descriptors(server.pid), []
+    before, sizes = at_rest(server.pid), []
     for _ in range(4):
         with crowd(server.port) as clients:
             open_and_wait(clients)
@@ -136,22 +134,22 @@ def stuck(server: Server) -> Iterator[list[socket.socket]]:
 
 
 def test_clients_when_they_stop_in_the_middle_are_dropped_in_their_time(server: Server) -> None:
-    before = descriptors(server.pid)
+    before = at_rest(server.pid)
     with stuck(server):
-        until(lambda: descriptors(server.pid) >= before + MOST)
+        until(lambda: descriptors(server.pid) >= before + CLIENTS)
         carries_a_session(server.url)
         until(lambda: descriptors(server.pid) <= before)
     carries_a_session(server.url)
 
 
 def test_reflector_clients_when_they_vanish_give_back_descriptors(server: Server) -> None:
-    before = descriptors(server.pid)
+    before = at_rest(server.pid)
     request = stun.encode_binding_request(bytes(12))
     with crowd(server.reflectors[0]) as clients:
         for number, client in enumerate(clients):
             # Every third one asks for nothing, or stops in the middle.
             client.sendall(request[: (0, 7, 20)[number % 3]])
-        until(lambda: descriptors(server.pid) >= before + MOST)
+        until(lambda: descriptors(server.pid) >= before + CLIENTS)
         carries_a_session(server.url)
         for client in clients[:THIRD]:
             fin(client)
@@ -174,7 +172,7 @@ def test_address_when_it_asks_too_often_is_told_when_to_come_back(
 
     # Nobody has come from there before, however often this is run on one server; and one's excess
     # is none of the other one's.
-    for address in (f"127.{secrets.randbelow(200) + 1}.{secrets.randbelow(256)}.1" for _ in "ab"):
+    for address in islice(UNUSED, 2):
         answers = served_from(address)
         assert {each.status_code for each in answers[:4]} == {usual}
         refused(answers[-1], ProblemWord.TOO_MANY)
