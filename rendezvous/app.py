@@ -18,7 +18,7 @@ from rendezvous.clock import Clock
 from rendezvous.links import linked
 from rendezvous.middleware import Arrival
 from rendezvous.parking import Parking
-from rendezvous.plain import ANY, add_health, add_time
+from rendezvous.plain import ANY, add_description, add_health, add_time
 from rendezvous.problems import documented, install, require_version
 from rendezvous.protocol.errors import ProblemWord as Word
 from rendezvous.protocol.messages import (
@@ -68,6 +68,7 @@ def create_app(
         summary="Where two peers agree the instant at which their SYNs cross.",
         servers=[{"url": settings.public_url}] if settings.public_url else None,
         # Both pages load scripts from elsewhere; /openapi.json has everything.
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )
@@ -78,6 +79,7 @@ def create_app(
         Arrival, clock=clock, body_octets=settings.max_body_octets, body_s=settings.body_s
     )
     install(app)
+    add_description(app)
     add_health(app, parking)
     add_time(app, clock)
     _add_seats(app, settings, clock, store, seated)

@@ -1,6 +1,9 @@
-"""The routes that need no seat: whether the server is well, and what time it has."""
+"""The routes that need no seat: whether the server is well, its time, what it understands."""
 
 from __future__ import annotations
+
+import functools
+import json
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
@@ -44,6 +47,25 @@ def add_health(app: FastAPI, parking: Parking) -> None:
         if parking.draining:
             return refuse(going_away())
         return PlainTextResponse("ready\n")
+
+
+def add_description(app: FastAPI) -> None:
+    """Add what the server understands, as OpenAPI has it.
+
+    FastAPI's own route renders it anew for each client: milliseconds in which nobody else is
+    served.
+
+    Args:
+        app: gets the route, which describes itself no more than FastAPI's does.
+    """
+
+    @functools.cache
+    def described() -> bytes:
+        return json.dumps(app.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def description() -> Response:
+        return Response(described(), media_type="application/json")
 
 
 def add_time(app: FastAPI, clock: Clock) -> None:

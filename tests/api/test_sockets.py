@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import socket
 import struct
 
 import httpx
 import pytest
 
+from rendezvous.connection import MAX_PIPELINED
 from rendezvous.protocol.errors import PROBLEM_MEDIA_TYPE, Problem
 from tests.api.server import (
     PATIENCE_S,
@@ -73,6 +75,24 @@ async def test_what_is_not_http_is_a_problem_too() -> None:
     # RFC 9457 §3.1.2: the status in the body is the one of the response.
     problem = Problem.model_validate(json.loads(body))
     assert (problem.type, problem.status) == ("about:blank", 400)
+
+
+async def test_pipelined_requests_are_answered_in_turn() -> None:
+    request = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"
+    last = b"GET /nothing HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    async with serving() as served:
+        answers = await exchange(served, request * MAX_PIPELINED + last)
+    statuses = re.findall(rb"HTTP/1.1 (\d+) ", answers)
+    assert statuses == [b"200"] * MAX_PIPELINED + [b"404"]
+
+
+async def test_client_that_pipelines_without_end_is_refused() -> None:
+    request = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"
+    async with serving() as served:
+        answer = await exchange(served, request * (2 + MAX_PIPELINED))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert "wait for an answer" in Problem.model_validate(json.loads(body)).detail
 
 
 @pytest.mark.parametrize("before", [b"", b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"])

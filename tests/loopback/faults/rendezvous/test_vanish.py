@@ -13,6 +13,7 @@ from itertools import count, islice
 import httpx
 import pytest
 
+from rendezvous.connection import MAX_PIPELINED
 from rendezvous.protocol import stun
 from rendezvous.protocol.errors import Problem, ProblemWord
 from tests.loopback.faults.rendezvous.crowd import (
@@ -112,6 +113,15 @@ def test_memory_when_crowds_come_and_go_is_that_of_one(server: Server) -> None:
     assert sizes[-1] - sizes[0] < 27 * CLIENTS / 4, sizes
 
 
+def greedy(port: int) -> socket.socket:
+    """Connect a client that asks for more than its socket holds, and never reads."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", port))
+    client.sendall(b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n" * (1 + MAX_PIPELINED))
+    return client
+
+
 @contextlib.contextmanager
 def stuck(server: Server) -> Iterator[list[socket.socket]]:
     """Connect clients that stop at each point of a request, and some that take no answer."""
@@ -122,14 +132,9 @@ def stuck(server: Server) -> Iterator[list[socket.socket]]:
             client.sendall(whole[: ends[number % len(ends)]])
         for client in clients[-20:]:
             client.close()
-        greedy = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(20)]
         with contextlib.ExitStack() as stack:
-            for client in greedy:
-                stack.enter_context(client)
-                client.setblocking(False)
-                with contextlib.suppress(BlockingIOError):
-                    while True:
-                        client.send(b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n" * 1000)
+            for _ in range(20):
+                stack.enter_context(greedy(server.port))
             yield clients
 
 
