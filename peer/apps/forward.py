@@ -188,7 +188,7 @@ async def _join(
         while data := await reader.read(READ_SIZE):
             await far.write(data)
             sent += len(data)
-        far.write_eof()
+        await far.write_eof()
 
     async def receive() -> None:
         nonlocal received

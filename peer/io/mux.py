@@ -94,7 +94,7 @@ class MuxStream:
             view = view[await self._mux.send(self, view) :]
         self._check()
 
-    def write_eof(self) -> None:
+    async def write_eof(self) -> None:
         """End the outgoing direction; the other one goes on. Again: nothing happens."""
         if not self._out_over and self._broken is None:
             self._out_over = True

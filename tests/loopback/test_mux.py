@@ -23,7 +23,7 @@ async def echo(stream: MuxStream) -> None:
     with suppress(StreamResetError):
         while data := await stream.read():
             await stream.write(data)
-        stream.write_eof()
+        await stream.write_eof()
 
 
 async def sink(stream: MuxStream) -> None:
@@ -60,7 +60,7 @@ async def ask(mux: Mux, data: bytes) -> bytes:
 
         async def send() -> None:
             await stream.write(data)
-            stream.write_eof()
+            await stream.write_eof()
 
         tasks.create_task(send())
         answer = b""
@@ -159,8 +159,8 @@ async def test_a_server_that_leaves_early_resets_its_stream() -> None:
 async def test_write_after_its_end_is_refused_and_the_answer_still_comes() -> None:
     async with joined(echo) as (mux, _, _):
         stream = await mux.open(DEFAULT)
-        stream.write_eof()
-        stream.write_eof()
+        await stream.write_eof()
+        await stream.write_eof()
         with pytest.raises(ValueError, match="written already"):
             await stream.write(b"more")
         assert await stream.read() == b""
