@@ -91,7 +91,12 @@ class Admission:
 
 
 def connection_class(
-    clock: Clock, admission: Admission, *, head_s: float, body_octets: int
+    clock: Clock,
+    admission: Admission,
+    *,
+    head_s: float,
+    body_octets: int,
+    closed: Callable[[], None] = lambda: None,
 ) -> type[HttpToolsProtocol]:
     """Make uvicorn's protocol class for one server.
 
@@ -100,6 +105,7 @@ def connection_class(
         admission: of its clients.
         head_s: how long a client may take to send the whole head of a request.
         body_octets: most of a request's body.
+        closed: called when a connection was closed.
 
     Returns:
         What :class:`uvicorn.Config` takes as ``http``.
@@ -111,6 +117,7 @@ def connection_class(
     Connection.clock = clock
     Connection.admission = admission
     Connection.head_s = head_s
+    Connection.closed = staticmethod(closed)
     Connection.request_octets = MAX_HEAD_OCTETS + MAX_WRAPPING * body_octets
     return Connection
 
@@ -124,6 +131,7 @@ class _Connection(HttpToolsProtocol):
     admission: Admission
     head_s: float
     request_octets: int
+    closed: Callable[[], None]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -150,6 +158,7 @@ class _Connection(HttpToolsProtocol):
         self.admission.leave(self._address, self._refusal)
         self._caller.leave()
         super().connection_lost(exc)
+        self.closed()
 
     def data_received(self, data: bytes) -> None:
         stamp(self.app_state, self.clock.now_us())

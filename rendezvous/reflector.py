@@ -16,6 +16,7 @@ import asyncio
 import logging
 import socket
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rendezvous.allowance import client_key
@@ -49,6 +50,8 @@ class Reflector:
     clock: Clock
     tokens: Tokens
     bounds: Bounds
+    closed: Callable[[], None] = lambda: None
+    """Called when a connection was closed."""
     connections: set[_Connection] = field(default_factory=set)
     refusing: int = 0
     _per_client: Counter[str] = field(default_factory=Counter)
@@ -134,6 +137,7 @@ class _Connection(asyncio.Protocol):
             self._expect_within(REFUSAL_S)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._reflector.closed()
         if self._deadline is not None:
             self._deadline.cancel()
         if self._refusal is None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -23,6 +22,7 @@ from rendezvous.app import create_app
 from rendezvous.clock import Clock, SystemClock
 from rendezvous.connection import Admission, connection_class
 from rendezvous.descriptors import ACCEPTED_AT_ONCE, BACKLOG, raise_limit, share
+from rendezvous.garbage import Collector
 from rendezvous.listeners import Listeners
 from rendezvous.memory import MemoryStore
 from rendezvous.parking import Parking
@@ -54,6 +54,7 @@ class Rendezvous:
         self._listeners = listeners
         self.app = create_app(settings, clock, store, reflectors=listeners.advertised)
         self.parking: Parking = self.app.state.parking
+        self.collector = Collector()
         self.reflector = Reflector(
             clock,
             tokens,
@@ -63,6 +64,7 @@ class Rendezvous:
                 idle_s=settings.reflector_idle_s,
                 partial_s=settings.reflector_partial_s,
             ),
+            closed=self.collector.closed,
         )
         self._server = _Server(
             _config(
@@ -74,6 +76,7 @@ class Rendezvous:
                     per_client=settings.http_per_client,
                     trusts=settings.trusts,
                 ),
+                self.collector.closed,
             ),
             ready,
         )
@@ -103,9 +106,7 @@ async def serve(settings: Settings, listeners: Listeners, ready: Callable[[], No
         ready: called once everything listens.
     """
     rendezvous = Rendezvous(settings, listeners, ready)
-    # Modules and routes are never garbage, and to look through them takes 50 ms.
-    gc.collect()
-    gc.freeze()
+    rendezvous.collector.begin()
     with _signals(rendezvous.stop):
         await rendezvous.run()
 
@@ -149,12 +150,22 @@ class _Server(uvicorn.Server):
         self._ready()
 
 
-def _config(app: FastAPI, settings: Settings, clock: Clock, admission: Admission) -> uvicorn.Config:
+def _config(
+    app: FastAPI,
+    settings: Settings,
+    clock: Clock,
+    admission: Admission,
+    closed: Callable[[], None],
+) -> uvicorn.Config:
     logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
     return uvicorn.Config(
         app,
         http=connection_class(
-            clock, admission, head_s=settings.http_head_s, body_octets=settings.max_body_octets
+            clock,
+            admission,
+            head_s=settings.http_head_s,
+            body_octets=settings.max_body_octets,
+            closed=closed,
         ),
         ws="none",
         lifespan="off",

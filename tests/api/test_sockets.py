@@ -23,6 +23,7 @@ from tests.api.server import (
     parked,
     send_request,
     serving,
+    until,
 )
 
 
@@ -46,6 +47,15 @@ async def test_client_that_goes_frees_its_waiter(how: str) -> None:
         await parked(served.rendezvous.app, 0)
         sock.close()
         await join(client, meeting)
+
+
+async def test_closed_connections_of_both_kinds_are_counted_for_the_collector() -> None:
+    async with serving() as served:
+        for address in (served.http, served.reflectors[0]):
+            _, writer = await asyncio.open_connection(*address)
+            writer.close()
+            await writer.wait_closed()
+        await until(lambda: served.rendezvous.collector.counted == 2)
 
 
 async def test_connection_serves_a_poll_and_what_follows() -> None:
