@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from peer.core.trace import Closed, TraceEvent
 from peer.errors import BrokenError, StreamBrokenError
-from peer.io.stdio import Blocking, read_some, write_all
+from peer.io.stdio import Blocking, read_some, widen, write_all
 from peer.io.stream import Stream
 
 DONE = "done"
@@ -97,8 +97,12 @@ async def standard_pipe(stream: Stream, emit: Callable[[TraceEvent], None]) -> N
 
 async def _send(stream: Stream, fd: int, count: _Count) -> None:
     with Blocking("midair-stdin") as thread:
+        widen(fd)
+        ahead = thread.start(read_some, fd)
         try:
-            while data := await thread.call(read_some, fd):
+            while data := await ahead:
+                # While one block is encrypted and sent, the next one is read.
+                ahead = thread.start(read_some, fd)
                 await stream.write(data)
                 count.sent += len(data)
             await stream.write_eof()
@@ -106,14 +110,24 @@ async def _send(stream: Stream, fd: int, count: _Count) -> None:
             return  # The other direction meets it too, once it has written what had come.
         except OSError as error:
             stream.abort(f"standard input: {error.strerror}")
+        finally:
+            ahead.cancel()
 
 
 async def _receive(stream: Stream, fd: int, count: _Count) -> None:
     with Blocking("midair-stdout") as thread:
-        async for data in stream:
-            try:
-                await thread.call(write_all, fd, data)
-            except OSError as error:
-                stream.abort(f"standard output: {error.strerror}")
-                return
-            count.received += len(data)
+        widen(fd)
+        try:
+            while data := await stream.read():
+                writing = thread.start(write_all, fd, data)
+                # While one block is written, the next one is taken: only if it is there already,
+                # since a read that waits tells the partner that the last one was dealt with.
+                while stream.waiting:
+                    following = await stream.read()
+                    await writing
+                    count.received += len(data)
+                    data, writing = following, thread.start(write_all, fd, following)
+                await writing
+                count.received += len(data)
+        except OSError as error:
+            stream.abort(f"standard output: {error.strerror}")

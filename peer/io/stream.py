@@ -18,14 +18,15 @@ from typing import Self
 
 from peer.core import frames
 from peer.core.frames import DATA_SEND_MAX, Abort, Data, Decoder, EndAck, Frame
+from peer.core.pieces import Pieces
 from peer.core.stream_machine import State, StreamMachine
 from peer.errors import StreamBrokenError
 from peer.io.tls import Tls
 from peer.io.wire import Wire, tune
 from rendezvous.protocol.errors import ProtocolError
 
-READ_SIZE = 64 * 1024
-"""Most bytes of one read by default: the capacity of a Linux pipe (pipe(7))."""
+READ_SIZE = DATA_SEND_MAX
+"""Most bytes of one read by default: a frame."""
 
 
 class Stream:
@@ -39,7 +40,7 @@ class Stream:
         self._wire = Wire(on_bytes=self._received, on_room=self._wake, on_end=self._ended)
         self._machine = StreamMachine()
         self._decoder = Decoder()
-        self._buffer = bytearray()
+        self._buffer = Pieces()
         self._broken: str | None = None
         self._aborted_here = False
         self._waiting_end = False
@@ -85,6 +86,11 @@ class Stream:
         return self._machine.sent
 
     @property
+    def waiting(self) -> int:
+        """Bytes that :meth:`read` would return without waiting."""
+        return len(self._buffer)
+
+    @property
     def received(self) -> int:
         """Bytes that :meth:`read` has returned so far."""
         return self._machine.delivered
@@ -113,8 +119,7 @@ class Stream:
             self._check()
             self._readable.clear()
             await self._readable.wait()
-        data = bytes(memoryview(self._buffer)[:n])
-        del self._buffer[:n]
+        data = self._buffer.take(n)
         self._send(self._machine.deliver(len(data)))
         return data
 
@@ -143,7 +148,7 @@ class Stream:
                     await self._writable.wait()
                     continue
                 self._machine.send(length)
-                self._wire.write(frames.encode_data(view[:length]))
+                self._wire.write(frames.data_header(length), view[:length])
                 view = view[length:]
 
     async def write_eof(self) -> None:
@@ -264,7 +269,7 @@ class Stream:
             return
         self._machine.take(frame)
         if isinstance(frame, Data):
-            self._buffer += frame.payload
+            self._buffer.append(frame.payload)
             if self._leaving:
                 self.abort("the reader left before the end")
         elif isinstance(frame, EndAck):

@@ -9,6 +9,9 @@ import ssl
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+RECORD_MAX = 16 * 1024
+"""Bytes that a record carries (RFC 8446 section 5.1)."""
+
 
 @dataclass(slots=True)
 class Tls:
@@ -77,16 +80,19 @@ class Tls:
             return length  # the next call meets the end again
         raise EOFError
 
-    def seal(self, data: bytes | memoryview) -> bytes:
+    def seal(self, *parts: bytes | memoryview) -> bytes:
         """Encrypt.
 
         Args:
-            data: at least one byte.
+            parts: what to send, one after the other; none of them empty.
 
         Returns:
             Records, with whatever else was :meth:`to_send` in front.
         """
-        self._tls.write(data)
+        if sum(map(len, parts)) <= RECORD_MAX:
+            parts = (b"".join(parts),)  # one record
+        for part in parts:
+            self._tls.write(part)
         return self._out.read()
 
     def seal_end(self) -> bytes:

@@ -96,11 +96,15 @@ class Wire:
             # It may have brought the stream's first bytes together with its own last ones.
             self._loop.call_soon(self._guarded, self._open)
 
-    def write(self, data: bytes) -> None:
-        """Send bytes, or keep them while the kernel is full; nothing after the end."""
+    def write(self, *parts: bytes | memoryview) -> None:
+        """Send bytes, or keep them while the kernel is full; nothing after the end.
+
+        Args:
+            parts: none of them empty.
+        """
         if self._sock is None or self._finishing:
             return
-        self._send(data if self._tls is None else self._tls.seal(data))
+        self._send(b"".join(parts) if self._tls is None else self._tls.seal(*parts))
 
     def _send(self, data: bytes) -> None:
         rest: bytes | memoryview = data

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peer.core import frames
-from peer.core.frames import Abort, Credit, Data, Decoder, End, EndAck, Frame
+from peer.core.frames import DATA_SEND_MAX, Abort, Credit, Data, Decoder, End, EndAck, Frame
 from rendezvous.protocol.errors import ProtocolError
 
 GOLDEN = Path(__file__).parents[2] / "wire" / "frames"
@@ -118,7 +118,14 @@ def test_decode_when_not_a_frame_raises(wire: str) -> None:
 
 @pytest.mark.parametrize(
     "frame",
-    [Data(b""), Data(bytes(65537)), End(-1), Credit(2**64), Abort("a\nb"), Abort("é" * 101)],
+    [
+        Data(b""),
+        Data(bytes(DATA_SEND_MAX + 1)),
+        End(-1),
+        Credit(2**64),
+        Abort("a\nb"),
+        Abort("é" * 101),
+    ],
 )
 def test_encode_when_out_of_range_raises(frame: Frame) -> None:
     with pytest.raises(ProtocolError):
