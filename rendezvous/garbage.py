@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import gc
 
-YOUNG, MIDDLE = 10_000, 10
-"""Objects, and collections of the young, before the next generation is looked through."""
+YOUNG = 50_000
+"""Objects more than before, and those alone are looked through, each one once."""
 NEVER = 1_000_000_000
 CLOSINGS = 50_000
 """At most 60 MB of transports."""
@@ -35,7 +35,7 @@ class Collector:
         """Take over, once everything is loaded: modules and routes are never looked at again."""
         gc.collect()
         gc.freeze()
-        gc.set_threshold(YOUNG, MIDDLE, NEVER)
+        gc.set_threshold(YOUNG, NEVER, NEVER)
 
     def closed(self) -> None:
         """Note that a connection was closed."""

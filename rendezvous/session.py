@@ -294,6 +294,10 @@ class Session:
 
     def _leave(self, seat: Seat, reason: Reason) -> list[Command]:
         self._left.setdefault(seat, reason)
+        if len(self._left) == 2:
+            # Who has left is told that, whatever it asks: what was agreed is read by nobody now.
+            for kept in (self._pakes, self._reports, self._outcomes):
+                kept.clear()
         nobody_expected = len(self._left) == 2 or len(self._digests) < 2
         return [Wake(), Linger()] if nobody_expected else [Wake()]
 

@@ -18,6 +18,7 @@ from rendezvous.session import (
     Burned,
     Event,
     Linger,
+    PakeSent,
     Reported,
     SeatLeft,
     SeatTaken,
@@ -133,6 +134,20 @@ def test_partner_leaves_with_done_and_the_outcome_stays() -> None:
     assert session.answer("b", 2) == Answer(left=Reason.DONE)
     assert session.handle(SeatLeft("b", Reason.DONE), now_us=NOW_US) == [Wake(), Linger()]
     assert session.state is State.OVER
+
+
+def test_peers_when_both_have_left_keep_nothing_of_what_they_said() -> None:
+    session = paired()
+    for seat in DIGESTS:
+        session.handle(PakeSent(seat, "00"), now_us=NOW_US)
+    tell(session, "a", 1, report(A))
+    tell(session, "b", 1, report(B))
+    session.handle(SeatLeft("a", Reason.DONE), now_us=NOW_US)
+    assert session.partner_pake("b") is not None
+    assert appointment(session, "b").attempt == 1
+    session.handle(SeatLeft("b", Reason.DONE), now_us=NOW_US)
+    assert session.partner_pake("b") is None
+    assert session.answer("b", 1) == Answer(left=Reason.DONE)
 
 
 def test_listener_leaves_before_anybody_came_and_nobody_is_expected() -> None:
