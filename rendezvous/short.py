@@ -28,7 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rendezvous.problems import refuse, refuse_http
 from rendezvous.refusal import Refused
 
-_JSON = (b"content-type", b"application/json")
+_MEDIA_TYPE, _JSON = b"content-type", b"application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +103,16 @@ class ShortWay:
         await response(scope, receive, send)
 
     def _find(self, scope: Scope) -> tuple[_Handler | None, dict[str, str]]:
-        if scope["type"] == "http" and scope["method"] == "POST" and _JSON in scope["headers"]:
+        if scope["type"] == "http" and scope["method"] == "POST" and _is_json(scope["headers"]):
             for handler in self._handlers:
                 if (match := handler.path.match(scope["path"])) is not None:
                     return handler, match.groupdict()
         return None, {}
+
+
+def _is_json(headers: list[tuple[bytes, bytes]]) -> bool:
+    # Of several the first is FastAPI's.
+    return next((value for name, value in headers if name == _MEDIA_TYPE), None) == _JSON
 
 
 async def _read(
