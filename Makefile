@@ -13,7 +13,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint unit lab-test compose-test soak bench dev cover format constraints clean setup docs
+.PHONY: help demo test lint unit fuzz lab-test compose-test soak bench dev cover format constraints clean setup docs
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ lint: $(STAMP) ## ruff, mypy --strict and the import contracts
 
 unit: $(STAMP) ## every test that needs no lab
 	@$(BIN)/python -m pytest tests --ignore=tests/lab --ignore=tests/lab_host --ignore=tests/compose
+
+fuzz: $(STAMP) ## every message, frame and machine against 5,000 random examples each: an hour or two
+	@HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -m hypothesis tests --ignore=tests/lab \
+		--ignore=tests/lab_host --ignore=tests/compose
 
 lab-test: setup $(STAMP) ## the tests in the lab: real NATs, real delay
 	@$(BIN)/midair-lab guest -- $(CURDIR)/$(BIN)/python -m pytest tests/lab
