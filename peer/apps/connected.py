@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Protocol
 
-from peer.apps.signals import NUMBERS, end_at_once_with, ignore_while_exiting
+from peer.apps.signals import end_at_once_with, ignore_while_exiting, wanted
 from peer.core.trace import Failed, TraceEvent
-from peer.errors import MidairError
+from peer.errors import MidairError, StreamBrokenError
 from peer.io.attempt import Won
 from peer.io.clock import SystemClock
 from peer.io.stdio import reserve_standard_descriptors
@@ -93,7 +94,7 @@ async def _connect_and_use(
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
-    for number in NUMBERS:
+    for number in wanted():
         loop.add_signal_handler(number, task.cancel)
     won = await connecting.run()
     try:
@@ -110,5 +111,12 @@ async def _connect_and_use(
             await use(stream, emit)
         except MidairError as error:
             failure = error  # the group would wrap it, and not wait for the goodbye
+        except BaseException:
+            # The ABORT with the reason must be gone before the process is: a close with bytes
+            # unread would be a RST, which overtakes it.
+            stream.abort("interrupted")
+            with suppress(StreamBrokenError):
+                await stream.wait_closed()
+            raise
     if failure is not None:
         raise failure

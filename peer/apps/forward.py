@@ -8,27 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from peer.apps.join import DONE, Emit, join
 from peer.core.mux import DEFAULT, STREAMS
-from peer.core.offer import Offer, Side, Use
+from peer.core.offer import PIPE, Offer, Side, Use
 from peer.core.places import LOOPBACK, Pattern, Place, PlaceError, TcpPlace, is_local, parse_place
-from peer.core.trace import Forwarded, Forwarding, TraceEvent, Warned
-from peer.errors import MidairError
+from peer.core.trace import Closed, Forwarded, Forwarding, Warned
+from peer.errors import BrokenError, MidairError, StreamBrokenError, UsageError
 from peer.io import places
 from peer.io.mux import Mux, MuxStream, PlaceRefusedError, StreamResetError
-from peer.io.offer import exchange
+from peer.io.offer import exchange, leave
 from peer.io.stream import Stream
 
 CONNECT_S = 10.0
 """Most that connecting to the target may take; a browser gives up no sooner."""
-READ_SIZE = 64 * 1024
 UNPRIVILEGED = 1024
 """Below it Linux lets only root listen (ip_unprivileged_port_start)."""
-DONE = "done"
-"""The reason of a connection whose two directions ended in order."""
-Emit = Callable[[TraceEvent], None]
+LEFT = "your partner left"
+"""The reason of a forward that ended in order."""
+GIVES = Offer(Use.FORWARD, Side.GIVES)
+TAKES = Offer(Use.FORWARD, Side.TAKES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,13 @@ class Serving:
 
     async def __call__(self, stream: Stream, emit: Emit) -> None:
         """Serve the partner's connections until it ends; see :data:`peer.apps.connected.Use`."""
-        await exchange(stream, Offer(Use.FORWARD, Side.GIVES))
+        theirs = await exchange(stream, GIVES)
         emit(Forwarding("gives", [] if self.target is None else [str(self.target)]))
-        await Mux(stream, opens=False).run(lambda far: self._serve(far, emit))
+        if theirs == PIPE:
+            await self._serve_pipe(stream, emit)
+        else:
+            await Mux(stream, opens=False).run(lambda far: self._serve(far, emit))
+            emit(Closed(stream.sent, stream.received, LEFT))
 
     async def _serve(self, far: MuxStream, emit: Emit) -> None:
         place = self._place(far.authority)
@@ -61,17 +65,44 @@ class Serving:
             emit(Forwarded(far.authority, 0, 0, "not allowed"))
             return
         try:
-            async with asyncio.timeout(CONNECT_S):
-                reader, writer = await places.connect(place)
-        except (OSError, TimeoutError) as error:
-            # Ours has no errno; the kernel's own, ETIMEDOUT, is the same class.
-            late = isinstance(error, TimeoutError) and error.errno is None
-            why = f"no answer within {CONNECT_S:g} s" if late else places.why(error)
-            far.refuse(f"{place}: {why}", forbidden=False)
-            emit(Forwarded(str(place), 0, 0, why))
+            reader, writer = await _connect(place)
+        except OSError as error:
+            far.refuse(f"{place}: {places.why(error)}", forbidden=False)
+            emit(Forwarded(str(place), 0, 0, places.why(error)))
             return
         far.accept()
-        emit(await _join(str(place), reader, writer, far))
+        emit(await join(str(place), reader, writer, far))
+
+    async def _serve_pipe(self, stream: Stream, emit: Emit) -> None:
+        """Join a partner's pipe to the target: its bytes as they are, and only these two ends."""
+        if self.target is None:
+            await leave(stream, "there is no --forward, only --allow: give --bind and --to")
+            raise UsageError(
+                "your partner has a plain pipe, and there is no --forward here",
+                "Name its target with --forward, or let it run `midair connect --bind --to`",
+            )
+        try:
+            reader, writer = await _connect(self.target)
+        except OSError as error:
+            why = f"{self.target}: {places.why(error)}"
+            await leave(stream, why)
+            hint = "Your partner's pipe has ended; see whether the target runs"
+            raise BrokenError(why, hint) from None
+        # All that is acknowledged to the partner has left this process.
+        writer.transport.set_write_buffer_limits(0)
+        try:
+            done = await join(str(self.target), reader, writer, stream)
+            reason = done.reason
+            try:
+                await stream.wait_closed()
+            except StreamBrokenError as error:
+                reason = error.reason if reason == DONE else reason
+        except BaseException:
+            stream.abort("interrupted")
+            raise
+        emit(Closed(done.sent, done.received, reason))
+        if reason != DONE:
+            raise BrokenError(f"the connection to {self.target} broke: {reason}")
 
     def _place(self, authority: str) -> Place | None:
         if authority == DEFAULT:
@@ -113,7 +144,7 @@ class Binding:
 
     async def __call__(self, stream: Stream, emit: Emit) -> None:
         """Hand connections to the partner until it ends; see :data:`peer.apps.connected.Use`."""
-        await exchange(stream, Offer(Use.FORWARD, Side.TAKES))
+        await exchange(stream, TAKES)
         mux = Mux(stream, opens=True)
         emit(Forwarding("takes", [str(place) for place in self.at]))
         failure: MidairError | None = None
@@ -131,6 +162,7 @@ class Binding:
                 task.cancel()
         if failure is not None:
             raise failure
+        emit(Closed(stream.sent, stream.received, LEFT))
 
     async def _accept(
         self,
@@ -144,6 +176,8 @@ class Binding:
         loop = asyncio.get_running_loop()
         while True:
             # More than the partner takes wait in the kernel, and not in our memory.
+            if slots.locked():
+                emit(Warned(f"{STREAMS} connections are the most: others wait until one ends"))
             await slots.acquire()
             try:
                 near, _ = await loop.sock_accept(sock)
@@ -172,41 +206,20 @@ class Binding:
             emit(Forwarded(name, 0, 0, str(broken)))
             await places.close(writer, whole=False)
         else:
-            emit(await _join(name, reader, writer, far))
+            emit(await join(name, reader, writer, far))
 
 
-async def _join(
-    name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, far: MuxStream
-) -> Forwarded:
-    """Carry both directions, each to its own end; returns how that went."""
-    sent = received = 0
-    whole = False
-    reason = "interrupted"
+async def _connect(place: Place) -> places.Ends:
+    """Connect to a target.
 
-    async def send() -> None:
-        nonlocal sent
-        while data := await reader.read(READ_SIZE):
-            await far.write(data)
-            sent += len(data)
-        await far.write_eof()
-
-    async def receive() -> None:
-        nonlocal received
-        while data := await far.read(READ_SIZE):
-            writer.write(data)
-            await writer.drain()
-            received += len(data)
-        writer.write_eof()
-
+    Raises:
+        OSError: nobody accepts there, or not in time.
+    """
     try:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(send())
-            tasks.create_task(receive())
-        whole, reason = True, DONE
-    except* (OSError, StreamResetError) as group:
-        error = group.exceptions[0]
-        reason = places.why(error) if isinstance(error, OSError) else str(error)
-    finally:
-        far.reset(reason)
-        await places.close(writer, whole=whole)
-    return Forwarded(name, sent, received, reason)
+        async with asyncio.timeout(CONNECT_S):
+            return await places.connect(place)
+    except TimeoutError as error:
+        # Ours has no errno; the kernel's own, ETIMEDOUT, is the same class.
+        if error.errno is not None:
+            raise
+        raise OSError(f"no answer within {CONNECT_S:g} s") from None

@@ -10,8 +10,11 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from peer.apps.signals import outlive_hangup
+from peer.core.offer import PIPE, Offer
 from peer.core.trace import Closed, TraceEvent
-from peer.errors import BrokenError, StreamBrokenError
+from peer.errors import BrokenError, MidairError, StreamBrokenError
+from peer.io.offer import announce, hear
 from peer.io.stdio import Blocking, read_some, widen, write_all
 from peer.io.stream import Stream
 
@@ -39,7 +42,9 @@ class _Count:
     received = 0
 
 
-async def pipe(stream: Stream, stdin_fd: int = 0, stdout_fd: int = 1) -> PipeResult:
+async def pipe(
+    stream: Stream, stdin_fd: int = 0, stdout_fd: int = 1, *, offer: Offer | None = None
+) -> PipeResult:
     """Join a stream to two descriptors until both directions have ended.
 
     Each direction ends on its own: the end of standard input is a mark in the stream, and the
@@ -51,16 +56,29 @@ async def pipe(stream: Stream, stdin_fd: int = 0, stdout_fd: int = 1) -> PipeRes
         stream: Open; closed when this returns.
         stdin_fd: Read to its end. Left open.
         stdout_fd: Written. Left open: its reader sees the end when the process exits.
+        offer: What the partner is told before the first byte, and must go with what it says; None:
+            both know. Nobody waits for the partner's before sending: it throws the bytes away
+            where the two do not go together.
 
     Returns:
         What went through, and why it ended.
+
+    Raises:
+        UsageError: The partner is here for something else.
+        BrokenError: It did not say for what.
     """
     count = _Count()
     reason = DONE
+    failure: MidairError | None = None
     try:
+        if offer is not None:
+            with contextlib.suppress(StreamBrokenError):  # who reads meets it, too
+                await announce(stream, offer)
         async with asyncio.TaskGroup() as group:
             sending = group.create_task(_send(stream, stdin_fd, count))
             try:
+                if offer is not None:
+                    await hear(stream, offer)
                 await _receive(stream, stdout_fd, count)
                 # Also while standard input is still open: a partner that goes now is noticed.
                 await stream.wait_closed()
@@ -70,9 +88,14 @@ async def pipe(stream: Stream, stdin_fd: int = 0, stdout_fd: int = 1) -> PipeRes
                 # An ABORT of ours is on its way only then.
                 with contextlib.suppress(StreamBrokenError):
                     await stream.wait_closed()
+            except MidairError as error:
+                failure = error  # the group would wrap it
+                sending.cancel()
     except BaseException:
         stream.abort("interrupted")
         raise
+    if failure is not None:
+        raise failure
     return PipeResult(count.sent, count.received, reason)
 
 
@@ -84,9 +107,11 @@ async def standard_pipe(stream: Stream, emit: Callable[[TraceEvent], None]) -> N
         emit: takes the event.
 
     Raises:
+        UsageError: the partner is here for something else.
         BrokenError: a direction did not end in order.
     """
-    result = await pipe(stream)
+    outlive_hangup(asyncio.get_running_loop())
+    result = await pipe(stream, offer=PIPE)
     emit(Closed(result.sent, result.received, result.reason))
     if result.reason != DONE:
         raise BrokenError(

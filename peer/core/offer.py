@@ -51,21 +51,46 @@ class Offer:
 
 
 class MismatchError(Exception):
-    """The two sides are here for different things; the text says what to run instead."""
+    """The two sides are here for different things.
+
+    Attributes:
+        what: says it, in the words of their commands.
+        hint: says what to run instead.
+    """
+
+    def __init__(self, own: Offer, theirs: Offer) -> None:
+        """Put it into words.
+
+        Args:
+            own: what this side is here for.
+            theirs: what the partner is.
+        """
+        self.what = f"your partner runs {_RUNS[theirs]}, which does not go with {_RUNS[own]} here"
+        self.hint = f"Run {_GOES_WITH[theirs]} here, or {_GOES_WITH[own]} there, with a new code"
+        super().__init__(self.what)
 
 
-_RUN_INSTEAD = {
-    Offer(Use.PIPE): "your partner offers a pipe: run it without further options",
-    Offer(Use.FORWARD, Side.GIVES): "your partner offers a port: run `midair connect --bind`",
-    Offer(Use.FORWARD, Side.TAKES): "your partner wants a port: run `midair listen --forward`",
-    Offer(Use.FILES, Side.GIVES): "your partner offers files: run `midair receive`",
-    Offer(Use.FILES, Side.TAKES): "your partner waits for files: run `midair send`",
+PIPE = Offer(Use.PIPE)
+"""Standard input and output, or the stream of a program of one's own."""
+_RUNS = {
+    PIPE: "a plain pipe",
+    Offer(Use.FORWARD, Side.GIVES): "`midair listen --forward`",
+    Offer(Use.FORWARD, Side.TAKES): "`midair connect --bind`",
+    Offer(Use.FILES, Side.GIVES): "`midair send`",
+    Offer(Use.FILES, Side.TAKES): "`midair receive`",
+}
+_GOES_WITH = {
+    PIPE: "`midair listen` or `midair connect` without such options",
+    Offer(Use.FORWARD, Side.GIVES): "`midair connect --bind`",
+    Offer(Use.FORWARD, Side.TAKES): "`midair listen --forward`",
+    Offer(Use.FILES, Side.GIVES): "`midair receive`",
+    Offer(Use.FILES, Side.TAKES): "`midair send`",
 }
 _TOGETHER = {
-    frozenset({Offer(Use.PIPE)}),
+    frozenset({PIPE}),
     frozenset({Offer(Use.FORWARD, Side.GIVES), Offer(Use.FORWARD, Side.TAKES)}),
-    # One connection to the target, over standard input and output: ssh's ProxyCommand.
-    frozenset({Offer(Use.FORWARD, Side.GIVES), Offer(Use.PIPE)}),
+    # One connection to the target, its bytes as they are: ssh's ProxyCommand.
+    frozenset({Offer(Use.FORWARD, Side.GIVES), PIPE}),
     frozenset({Offer(Use.FILES, Side.GIVES), Offer(Use.FILES, Side.TAKES)}),
 }
 
@@ -105,7 +130,7 @@ def decode(body: bytes) -> Offer:
         offer = Offer(Use(value["use"]), Side(value.get("side", Side.EQUAL.value)))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ProtocolError("the partner's offer cannot be understood") from None
-    if offer not in _RUN_INSTEAD:
+    if offer not in _RUNS:
         raise ProtocolError("the partner's offer makes no sense")
     return offer
 
@@ -117,4 +142,4 @@ def check_together(own: Offer, theirs: Offer) -> None:
         MismatchError: they do not.
     """
     if frozenset({own, theirs}) not in _TOGETHER or (own == theirs and own.use is not Use.PIPE):
-        raise MismatchError(_RUN_INSTEAD[theirs])
+        raise MismatchError(own, theirs)

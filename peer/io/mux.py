@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from peer.core.mux import (
     Accepted,
@@ -31,6 +32,8 @@ OUT_MAX = 256 * 1024
 """Bytes of frames that wait for the stream below: four frames."""
 REPLIES_MAX = 1024 * 1024
 """Bytes of answers that a partner may cause and not read, before it is given up."""
+LEAVE_S = 3.0
+"""Most that the partner's farewell may take: the stream's own limit (peer/io/wire.py)."""
 
 
 class PlaceRefusedError(Exception):
@@ -100,7 +103,7 @@ class MuxStream:
             self._out_over = True
             self._mux.end(self)
 
-    def reset(self, reason: str = "broken here") -> None:
+    def abort(self, reason: str = "broken here") -> None:
         """Break both directions, unless both are over."""
         if self._broken is None and not (self._in_over and self._out_over):
             self._broken = reason
@@ -207,13 +210,16 @@ class Mux:
             BrokenError: it broke; the streams are told before.
         """
         failure: BrokenError | None = None
+        cut = 0
         try:
             async with asyncio.TaskGroup() as tasks:
-                children = [tasks.create_task(self._write_out())]
+                children = {tasks.create_task(self._write_out())}
 
                 def start(stream: MuxStream) -> None:
                     if serve is not None:
-                        children.append(tasks.create_task(_serving(serve, stream)))
+                        task = tasks.create_task(_serving(serve, stream))
+                        children.add(task)
+                        task.add_done_callback(children.discard)
 
                 try:
                     await self._read_in(start)
@@ -221,8 +227,13 @@ class Mux:
                 except BrokenError as error:
                     failure = error  # the group would wrap it
                     self._all_broke(error.what)
-                for child in children:
+                finally:
+                    cut = len(self._streams)
+                for child in list(children):
                     child.cancel()
+        except asyncio.CancelledError:
+            await self._leave(cut)
+            raise
         except BaseException:
             self._stream.abort("interrupted")
             self._all_broke("interrupted")
@@ -230,6 +241,21 @@ class Mux:
         if failure is not None:
             raise failure
         await self._stream.close()
+
+    async def _leave(self, cut: int) -> None:
+        """End because the user says so: in order if that harms nobody, else with a word."""
+        self._all_broke("interrupted")
+        if cut:
+            were = "connection was" if cut == 1 else "connections were"
+            self._stream.abort(f"interrupted while {cut} {were} open")
+            return
+        # What still comes is nobody's: the partner's own frames about the connection.
+        with suppress(StreamBrokenError, TimeoutError):
+            async with asyncio.timeout(LEAVE_S):
+                await self._stream.write_eof()
+                while await self._stream.read():
+                    pass
+                await self._stream.wait_closed()
 
     async def open(self, authority: str) -> MuxStream:
         """Open a stream, once the partner takes one more.
@@ -256,7 +282,7 @@ class Mux:
         try:
             reason = await stream.answer()
         except BaseException:
-            stream.reset()
+            stream.abort()
             raise
         if reason is not None:
             raise PlaceRefusedError(reason)
@@ -368,4 +394,4 @@ async def _serving(serve: Callable[[MuxStream], Awaitable[None]], stream: MuxStr
     try:
         await serve(stream)
     finally:
-        stream.reset("left by its user")
+        stream.abort("left by its user")

@@ -105,7 +105,7 @@ async def test_slow_readers_do_not_stop_a_fast_one() -> None:
             assert await ask(mux, data) == data
             assert not any(task.done() for task in filling)
             for stream in slow:
-                stream.reset()
+                stream.abort()
 
 
 async def test_write_when_nobody_reads_stops_at_the_window() -> None:
@@ -136,12 +136,12 @@ async def test_reset_reaches_the_far_reader_only_of_that_stream() -> None:
     async with joined(echo) as (mux, _, _):
         kept, broken = await mux.open(DEFAULT), await mux.open(DEFAULT)
         await broken.write(b"half a mess")
-        broken.reset()
+        broken.abort()
         with pytest.raises(StreamResetError):
             await broken.read()
         await kept.write(b"whole")
         assert await kept.read() == b"whole"
-        kept.reset()
+        kept.abort()
 
 
 async def test_a_server_that_leaves_early_resets_its_stream() -> None:

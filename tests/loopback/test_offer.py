@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from peer.core.offer import Offer, Side, Use
-from peer.errors import BrokenError, UsageError
+from peer.errors import BrokenError, StreamBrokenError, UsageError
 from peer.io.offer import exchange
 from tests.loopback.streams import two_streams
 
@@ -30,8 +30,11 @@ async def test_exchange_of_different_uses_tells_both_sides() -> None:
         )
         assert isinstance(told[0], UsageError)
         assert isinstance(told[1], UsageError)
-        assert "offers a pipe" in str(told[0])
-        assert "midair receive" in str(told[1])
+        assert "your partner runs a plain pipe" in str(told[0])
+        assert "Run `midair receive` here" in str(told[1])
+        for stream in (a, b):
+            with pytest.raises(StreamBrokenError, match="different things"):
+                await stream.wait_closed()
 
 
 @pytest.mark.parametrize("garbage", [b"\xff\xff", b"\x00\x04tea?", b"\x00"])

@@ -68,6 +68,10 @@ def test_check_together_knows_the_four_pairs(own: Offer, theirs: Offer) -> None:
             offers.check_together(own, theirs)
 
 
-def test_mismatch_with_files_names_the_command() -> None:
-    with pytest.raises(MismatchError, match="offers files: run `midair receive`"):
-        offers.check_together(PIPE, SEND)
+def test_mismatch_names_both_commands_and_what_goes_with_each() -> None:
+    error = MismatchError(PIPE, SEND)
+    assert error.what == "your partner runs `midair send`, which does not go with a plain pipe here"
+    assert error.hint == (
+        "Run `midair receive` here, or `midair listen` or `midair connect` without such options "
+        "there, with a new code"
+    )

@@ -8,10 +8,12 @@ from collections.abc import Callable
 
 from peer.core.confirm import NO_APPOINTMENT
 from peer.core.greeting import Facts, Hello, Proof, Select, Selected, encode
+from peer.core.offer import PIPE
 from peer.core.proof import NONCE_BYTES, PROOF_BYTES, holds, make_proof
 from peer.errors import StreamBrokenError
 from peer.io.channel import Binding, secure
 from peer.io.identity import Identity
+from peer.io.offer import announce, hear
 from peer.io.stream import Stream
 from peer.io.tls import Tls
 from tests.loopback.faults.peer.partner import Line, Manner
@@ -148,8 +150,10 @@ class Talk:
         self.connected.set()
         try:
             async with await Stream.open(line.sock.dup(), tls) as stream:
+                await announce(stream, PIPE)
                 await stream.write(self.words)
                 await stream.write_eof()
+                await hear(stream, PIPE)
                 async for data in stream:
                     self.heard += data
         except StreamBrokenError as error:

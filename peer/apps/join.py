@@ -1,0 +1,88 @@
+"""Join a program's connection to a stream of the partner's, each direction to its own end.
+
+Not for making either of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from peer.core.trace import Forwarded, TraceEvent
+from peer.errors import StreamBrokenError
+from peer.io import places
+from peer.io.mux import StreamResetError
+
+READ_SIZE = 64 * 1024
+DONE = "done"
+"""The reason of a connection whose two directions ended in order."""
+Emit = Callable[[TraceEvent], None]
+
+
+class Far(Protocol):
+    """The partner's end: the one stream, or one of many."""
+
+    async def read(self, n: int = READ_SIZE) -> bytes:
+        """Return the next bytes; b"" at the end."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes."""
+        ...
+
+    async def write_eof(self) -> None:
+        """End the outgoing direction."""
+        ...
+
+    def abort(self, reason: str) -> None:
+        """Break both directions."""
+        ...
+
+
+async def join(
+    name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, far: Far
+) -> Forwarded:
+    """Carry both directions, each to its own end.
+
+    Args:
+        name: of the near end, for the event.
+        reader: of the near end.
+        writer: of the near end; closed when this returns, with a RST if something is missing.
+        far: broken if something is missing.
+
+    Returns:
+        How that went.
+    """
+    sent = received = 0
+    whole = False
+    reason = "interrupted"
+
+    async def send() -> None:
+        nonlocal sent
+        while data := await reader.read(READ_SIZE):
+            await far.write(data)
+            sent += len(data)
+        await far.write_eof()
+
+    async def receive() -> None:
+        nonlocal received
+        while data := await far.read(READ_SIZE):
+            writer.write(data)
+            await writer.drain()
+            received += len(data)
+        writer.write_eof()
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(send())
+            tasks.create_task(receive())
+        whole, reason = True, DONE
+    except* (OSError, StreamResetError, StreamBrokenError) as group:
+        error = group.exceptions[0]
+        reason = places.why(error) if isinstance(error, OSError) else str(error)
+    finally:
+        if not whole:
+            far.abort(reason)
+        await places.close(writer, whole=whole)
+    return Forwarded(name, sent, received, reason)
