@@ -15,13 +15,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Required, TypedDict
 
+from peer.apps.connected import Connecting
 from peer.core.code import Code, CodeError
+from peer.core.offer import PIPE
 from peer.core.trace import Connected, TraceEvent
 from peer.errors import UsageError
+from peer.io.attempt import Won
+from peer.io.offer import exchange
 from peer.io.runner import Session
 from peer.io.stream import Stream
 from peer.settings import DEFAULT_NTP, Settings, check_ntp, timeout_ns
@@ -148,23 +153,88 @@ async def _link(
 ) -> AsyncIterator[Link]:
     trace: list[TraceEvent] = []
     session = Session(settings, code, trace.append, on_code)
-    won = await session.run()
+    async with opened(session) as (won, stream):
+        await exchange(stream, PIPE)
+        yield Link(stream, won.connected, trace)
+
+
+@asynccontextmanager
+async def opened(connecting: Connecting) -> AsyncIterator[tuple[Won, Stream]]:
+    """Connect, and end the stream in order when it is left; by an exception: abort it.
+
+    Args:
+        connecting: a session or a meeting.
+    """
+    won = await connecting.run()
     try:
         stream = await Stream.open(won.sock, won.tls)
     except BaseException:
         won.sock.close()
-        await session.goodbye()
+        await connecting.goodbye()
         raise
+    async with beside(connecting.goodbye()), stream:
+        yield won, stream
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[None, None, None], *, cancel: bool = False) -> AsyncIterator[None]:
+    """Run something beside the caller's block, whose own exception comes out as it is.
+
+    Args:
+        work: what to run.
+        cancel: at the block's end; else it is waited for.
+    """
     failure: Exception | None = None
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(session.goodbye())
+        task = tasks.create_task(work)
         try:
-            async with stream:
-                yield Link(stream, won.connected, trace)
+            yield
         except Exception as error:
-            failure = error  # the group would wrap the caller's own exception
+            failure = error  # the group would wrap it
+        if cancel:
+            task.cancel()
     if failure is not None:
         raise failure
+
+
+class Options(TypedDict, total=False):
+    """What every call may be given."""
+
+    rendezvous: Required[str]
+    """URL of the rendezvous."""
+    ntp: Sequence[str]
+    """NTP servers, ``HOST[:PORT]``."""
+    local_port: int | None
+    """First of four local ports; None: random ones."""
+    timeout_s: float | None
+    """Most seconds to wait for the partner, and again to connect in; None: no limit, and 30."""
+
+
+def session(
+    code: str | None,
+    options: Options,
+    emit: Callable[[TraceEvent], None],
+    on_code: Callable[[str], None] = lambda _: None,
+) -> Session:
+    """Make a session, not begun.
+
+    Args:
+        code: the partner's; None: open a session and make one.
+        options: the caller's.
+        emit: takes what happens.
+        on_code: called with the code that was made.
+
+    Raises:
+        UsageError: an argument makes no sense.
+    """
+    settings = _settings(
+        options["rendezvous"],
+        options.get("ntp", DEFAULT_NTP),
+        options.get("local_port"),
+        options.get("timeout_s"),
+    )
+    parsed = None if code is None else _parse(code)
+    return Session(settings, parsed, emit, lambda made: on_code(str(made)))
 
 
 def _parse(code: str) -> Code:
