@@ -123,6 +123,9 @@ setup_lab() {
     have iptables || packages="$packages iptables"
     have ip && have tc || packages="$packages iproute2"
     ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || packages="$packages libfaketime"
+    # For the test of ssh through midair: a client, and a server that comes without its service.
+    have ssh || packages="$packages openssh-client"
+    have dropbear || packages="$packages dropbear-bin"
 
     guest=
     have linux.uml || guest="$guest user-mode-linux"

@@ -36,6 +36,8 @@ from rendezvous.protocol.times import NS_PER_MS, US_PER_S
 US_PER_MS = 1_000
 
 Present = Callable[[TraceEvent], None]
+DIRECT = "direct"
+"""The path of a connection that two crossing SYNs made."""
 LONG_WAIT_US = 60 * US_PER_S
 """From here on a wait is told as a clock shows it."""
 
@@ -71,8 +73,15 @@ def for_people(out: TextIO) -> Present:
         A function that takes events.
     """
 
+    path = ""
+
     def present(event: TraceEvent) -> None:
+        nonlocal path
         text = sentence(event)
+        if isinstance(event, Connected):
+            path = event.path
+        elif path and isinstance(event, Closed | FilesDone):
+            text += f", {path}"  # also for who saw only the end
         if text:
             out.write(f"midair: {text}\n")
             out.flush()
@@ -173,12 +182,11 @@ def _forwarding(event: Forwarding) -> str:
 
 
 def _connected(event: Connected) -> str:
+    """Tell the path: this line is the one that people look for."""
     shot = "first shot" if event.first_shot else f"shot {event.winner_shots}"
-    return (
-        f"{event.path} {event.local} ⇄ {event.remote}, {shot}, "
-        f"round trip {duration(event.rtt_us)}, skew {duration(abs(event.skew_us))}"
-        + ("" if event.authenticated else ", NOT AUTHENTICATED")
-    )
+    way = f" {event.local} ⇄ {event.remote}, {shot}" if event.path == DIRECT else ""
+    proven = "" if event.authenticated else ", NOT AUTHENTICATED"
+    return f"{event.path}{way}, {duration(event.rtt_us)}{proven}"
 
 
 def _offered(event: FilesOffered) -> str:

@@ -110,12 +110,13 @@ LINES: list[tuple[TraceEvent, str]] = [
     (Missed(1, "refused_early"), "attempt 1 missed: refused early"),
     (
         CONNECTED,
-        "direct 10.1.0.2:11265 ⇄ 203.0.113.2:12762, first shot, round trip 40.3 ms, skew 412 µs",
+        "direct 10.1.0.2:11265 ⇄ 203.0.113.2:12762, first shot, 40.3 ms",
     ),
     (
         replace(CONNECTED, first_shot=False, winner_shots=3),
-        "direct 10.1.0.2:11265 ⇄ 203.0.113.2:12762, shot 3, round trip 40.3 ms, skew 412 µs",
+        "direct 10.1.0.2:11265 ⇄ 203.0.113.2:12762, shot 3, 40.3 ms",
     ),
+    (replace(CONNECTED, path="relay"), "relay, 40.3 ms"),
     (Closed(3, 1_500, "done"), "closed: sent 3 B, received 1.50 kB"),
     (Closed(3, 0, "it broke"), "closed (it broke): sent 3 B, received 0 B"),
     (Failed("silent", "no path", "Try again", 5), "no path\nmidair: Try again"),
@@ -159,6 +160,15 @@ def test_for_people_when_there_is_nothing_to_say_writes_nothing() -> None:
     present(Paired("a"))
 
     assert out.getvalue() == "midair: your partner is there; measuring clock and NAT …\n"
+
+
+def test_for_people_the_last_line_tells_the_path_again() -> None:
+    out = io.StringIO()
+    present = for_people(out)
+    present(CONNECTED)
+    present(Closed(3, 0, "done"))
+
+    assert out.getvalue().splitlines()[-1] == "midair: closed: sent 3 B, received 0 B, direct"
 
 
 @pytest.mark.parametrize(("event", "keys"), KEYS.items(), ids=lambda v: type(v).__name__)
