@@ -36,6 +36,7 @@ from rendezvous.protocol.messages import (
     WaitRequest,
     WaitResponse,
 )
+from rendezvous.protocol.relay import encode_ticket
 from rendezvous.session import Answer
 from rendezvous.settings import Settings
 from rendezvous.short import ShortWay
@@ -49,7 +50,12 @@ NameplatePath = Annotated[Nameplate, Path(description="the number in front of th
 
 
 def create_app(
-    settings: Settings, clock: Clock, store: Store, *, reflectors: tuple[str, ...] = ()
+    settings: Settings,
+    clock: Clock,
+    store: Store,
+    *,
+    reflectors: tuple[str, ...] = (),
+    relays: tuple[str, ...] = (),
 ) -> FastAPI:
     """Build the app.
 
@@ -58,6 +64,7 @@ def create_app(
         clock: the rendezvous's time.
         store: where the sessions are.
         reflectors: what :class:`Seated` tells peers.
+        relays: the same; none: there is no relay.
 
     Returns:
         The app; ``app.state.parking`` is its :class:`Parking`, for the one who stops it.
@@ -73,7 +80,7 @@ def create_app(
         redoc_url=None,
     )
     app.state.parking = parking = Parking(store, settings.poll_us)
-    seated = _seating(store, reflectors)
+    seated = _seating(settings, store, reflectors, relays)
     app.add_middleware(ShortWay, routes=app.routes)
     app.add_middleware(
         Arrival, clock=clock, body_octets=settings.max_body_octets, body_s=settings.body_s
@@ -84,11 +91,14 @@ def create_app(
     add_time(app, clock)
     _add_seats(app, settings, clock, store, seated)
     _add_join(app, settings, clock, store, parking, seated)
-    _add_polls(app, settings, clock, store, parking)
+    _add_wait(app, settings, clock, store, parking, has_relay=bool(relays))
+    _add_attempts(app, settings, clock, store, parking)
     return app
 
 
-def _seating(store: Store, reflectors: tuple[str, ...]) -> Callable[[Place], Seated]:
+def _seating(
+    settings: Settings, store: Store, reflectors: tuple[str, ...], relays: tuple[str, ...]
+) -> Callable[[Place], Seated]:
     def seated(place: Place) -> Seated:
         return Seated(
             version=PROTOCOL_VERSION,
@@ -98,6 +108,9 @@ def _seating(store: Store, reflectors: tuple[str, ...]) -> Callable[[Place], Sea
             ttl_us=store.ttl_us,
             reflectors=reflectors,
             partner_pake=place.partner_pake,
+            relays=relays,
+            relay_limits=settings.relay_limits if relays else None,
+            partner_relay=place.partner_relay,
         )
 
     return seated
@@ -121,7 +134,12 @@ def _add_seats(
         require_version(message.version)
         client, now_us = client_of(request, settings), clock.now_us()
         place = await store.open(
-            message.secret, client, now_us, nameplate=message.nameplate, pake=message.pake
+            message.secret,
+            client,
+            now_us,
+            nameplate=message.nameplate,
+            pake=message.pake,
+            relay=message.relay,
         )
         return _json(seated(place), status=201)
 
@@ -169,17 +187,21 @@ def _add_join(
         if (left_us := settled_us - clock.now_us()) > 0:
             await parking.wait(request, nameplate, left_us, known)
         now_us = clock.now_us()
-        place = await store.join(nameplate, message.secret, client, now_us, pake=message.pake)
+        place = await store.join(
+            nameplate, message.secret, client, now_us, pake=message.pake, relay=message.relay
+        )
         return _json(seated(place))
 
 
-def _add_polls(
-    app: FastAPI, settings: Settings, clock: Clock, store: Store, parking: Parking
+def _add_wait(
+    app: FastAPI,
+    settings: Settings,
+    clock: Clock,
+    store: Store,
+    parking: Parking,
+    *,
+    has_relay: bool,
 ) -> None:
-    # How many requests wait for what becomes of a report: a lost one may still be parked when
-    # its peer asks again.
-    holders: Counter[tuple[str, str, int]] = Counter()
-
     @app.post(
         "/v1/sessions/{nameplate}/wait",
         response_model=WaitResponse,
@@ -196,14 +218,15 @@ def _add_polls(
 
         # Asked before parking: the session may have to be made again first.
         partner = await ask() or await parking.wait(request, who.session, message.wait_us, ask)
-        return _json(
-            WaitResponse(
-                version=PROTOCOL_VERSION,
-                partner=partner is not None,
-                left=None if partner is None else partner.left,
-                partner_pake=None if partner is None else partner.pake,
-            )
-        )
+        return _json(_wait_response(partner, has_relay))
+
+
+def _add_attempts(
+    app: FastAPI, settings: Settings, clock: Clock, store: Store, parking: Parking
+) -> None:
+    # How many requests wait for what becomes of a report: a lost one may still be parked when
+    # its peer asks again.
+    holders: Counter[tuple[str, str, int]] = Counter()
 
     @app.post(
         "/v1/sessions/{nameplate}/attempts/{attempt}",
@@ -235,6 +258,20 @@ def _add_polls(
             # The partner may have come while the poll was ending: no answer would be a lie.
             answer = answer or await ask()
         return _json(_attempt_response(answer or Answer()))
+
+
+def _wait_response(partner: Partner | None, has_relay: bool) -> WaitResponse:
+    if partner is None:
+        return WaitResponse(version=PROTOCOL_VERSION, partner=False)
+    ticket = partner.ticket if has_relay else None
+    return WaitResponse(
+        version=PROTOCOL_VERSION,
+        partner=True,
+        left=partner.left,
+        partner_pake=partner.pake,
+        partner_relay=partner.relay,
+        ticket=None if ticket is None else encode_ticket(ticket),
+    )
 
 
 def _attempt_response(answer: Answer) -> AttemptResponse:

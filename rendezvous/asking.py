@@ -31,7 +31,13 @@ def credentials(
     require_version(message.version)
     client = client_of(request, settings)
     return Credentials(
-        nameplate, message.session, message.seat, message.secret, client, message.pake
+        nameplate,
+        message.session,
+        message.seat,
+        message.secret,
+        client,
+        message.pake,
+        message.relay,
     )
 
 

@@ -40,6 +40,26 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
     help="What peers are told of the reflectors, when different.",
 )
 @click.option(
+    "--relay",
+    multiple=True,
+    metavar="HOST:PORT",
+    help="Listen here to relay peers between which no path opens; default: 8083 on every host.",
+)
+@click.option(
+    "--relay-public",
+    multiple=True,
+    metavar="HOST:PORT",
+    help="What peers are told of the relay, when different.",
+)
+@click.option("--no-relay", "relay_off", is_flag=True, default=None, help="Relay nobody.")
+@click.option("--relay-pairs", type=int, metavar="N", help="Pairs at one time; default 100.")
+@click.option(
+    "--relay-octets", type=int, metavar="N", help="Octets of a pair, both ways; default: any."
+)
+@click.option(
+    "--relay-octets-per-s", type=int, metavar="N", help="The same in a second; default: any."
+)
+@click.option(
     "--public-url",
     metavar="URL",
     help="The server's URL in /openapi.json, nothing else: peers use what their users type.",
@@ -48,7 +68,7 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
 @click.option("-v", "--verbose", is_flag=True, help="Log requests and refusals.")
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version)
 def main(*, as_json: bool, verbose: bool, **given: Any) -> None:
-    """Let peers meet: serve the rendezvous and its reflectors.
+    """Let peers meet: serve the rendezvous, its reflectors and its relay.
 
     Every option can be set in the environment instead: MIDAIR_RENDEZVOUS_PORT=8080,
     MIDAIR_RENDEZVOUS_HOST="192.0.2.1 2001:db8::1".
@@ -81,10 +101,13 @@ def _say_ready(listeners: Listeners, as_json: bool) -> None:
 
     http = [f"http://{text_of(sock)}" for sock in listeners.http]
     reflectors = [text_of(sock) for sock in listeners.reflector]
+    relays = [text_of(sock) for sock in listeners.relay]
     if as_json:
-        click.echo(json.dumps({"event": "ready", "http": http, "reflectors": reflectors}), err=True)
+        ready = {"event": "ready", "http": http, "reflectors": reflectors, "relays": relays}
+        click.echo(json.dumps(ready), err=True)
         return
     places = f"{' '.join(http)} reflectors {' '.join(reflectors)}"
+    places += f" relay {' '.join(relays)}" if relays else ""
     click.echo(f"midair-rendezvous: listening on {places}", err=True)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 RESERVE = 96
 """Listeners, epoll, standard streams, a module that is imported late: about 20; clients above
-a limit that hear so, 16 on each side; and what is accepted before it is counted."""
+a limit that hear so, 16 on each of two sides; and what is accepted before it is counted."""
 REFUSALS = 16
 """Clients above a limit that are told so at one time, on each side."""
 BACKLOG = 1024
@@ -25,6 +25,7 @@ class Share:
 
     http: int
     reflector: int
+    relay: int = 0
 
 
 def raise_limit() -> int:
@@ -41,17 +42,20 @@ def raise_limit() -> int:
     return wanted
 
 
-def share(limit: int, reflector_sockets: int | None = None) -> Share:
-    """Divide the descriptors between HTTP and the reflector.
+def share(limit: int, reflector_sockets: int | None = None, relay_sockets: int = 0) -> Share:
+    """Divide the descriptors between HTTP, the reflector and the relay.
 
     Args:
         limit: descriptors in all.
-        reflector_sockets: most for the reflector, None: half.
+        reflector_sockets: most for the reflector, None: half of what the relay leaves.
+        relay_sockets: most for the relay; it gets no more than a quarter.
 
     Returns:
-        At least one for each.
+        At least one for HTTP and the reflector each.
     """
     free = max(limit - RESERVE, 2)
+    relay = min(relay_sockets, free // 4)
+    free -= relay
     half = free // 2
     reflector = half if reflector_sockets is None else max(1, min(reflector_sockets, free - 1))
-    return Share(http=free - reflector, reflector=reflector)
+    return Share(http=free - reflector, reflector=reflector, relay=relay)

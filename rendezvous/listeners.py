@@ -11,6 +11,7 @@ from rendezvous.protocol.endpoints import split_host_port
 from rendezvous.settings import Settings
 
 REFLECTOR_PORTS = (8081, 8082)
+RELAY_PORT = 8083
 _WILDCARDS = ("0.0.0.0", "::")
 _SAME_PORT_TRIES = 16
 
@@ -21,15 +22,20 @@ class ListenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Bound sockets, and what peers are told of the reflectors."""
+    """Bound sockets, and what peers are told of the reflectors and the relay."""
 
     http: list[socket.socket]
     reflector: list[socket.socket]
     advertised: tuple[str, ...]
+    """Of the reflectors."""
+    relay: list[socket.socket]
+    """None: there is no relay."""
+    relays: tuple[str, ...]
+    """What peers are told of it."""
 
     def close(self) -> None:
         """Close them all."""
-        for sock in (*self.http, *self.reflector):
+        for sock in (*self.http, *self.reflector, *self.relay):
             sock.close()
 
 
@@ -49,26 +55,49 @@ def open_listeners(settings: Settings) -> Listeners:
     try:
         hosts = settings.host or _every_host()
         http = _bind_all(hosts, settings.port, opened)
-        reflector: list[socket.socket] = []
-        advertised: list[str] = []
-        wanted = [split_host_port(text) for text in settings.reflector]
-        for host, port in wanted:
-            (sock,) = _bind_all((host,), port, opened)
-            reflector.append(sock)
-            # On the rendezvous's own host its URL says where; a name that resolves inside a
-            # container only must not be told.
-            advertised.append(f"*:{_port(sock)}" if host in hosts else text_of(sock))
-        if not wanted:
-            for port in REFLECTOR_PORTS:
-                reflector += _bind_all(hosts, port, opened)
-                advertised.append(f"*:{port}")
+        reflector, advertised = _bind_wanted(settings.reflector, hosts, REFLECTOR_PORTS, opened)
+        relay: list[socket.socket] = []
+        relays: list[str] = []
+        if not settings.relay_off:
+            # Who asks for any port, as tests do, wants several servers on one host.
+            port = RELAY_PORT if settings.port else 0
+            relay, relays = _bind_wanted(settings.relay, hosts, (port,), opened)
     except ListenError:
         for sock in opened:
             sock.close()
         raise
     for sock in opened:
         _give_up_after(sock, settings.unread_s)
-    return Listeners(http, reflector, settings.reflector_public or tuple(dict.fromkeys(advertised)))
+    return Listeners(
+        http,
+        reflector,
+        settings.reflector_public or tuple(dict.fromkeys(advertised)),
+        relay,
+        (settings.relay_public if relay else ()) or tuple(dict.fromkeys(relays)),
+    )
+
+
+def _bind_wanted(
+    wanted: tuple[str, ...],
+    hosts: tuple[str, ...],
+    ports: tuple[int, ...],
+    opened: list[socket.socket],
+) -> tuple[list[socket.socket], list[str]]:
+    """Bind what was asked for, or these ports everywhere; say what peers are told of it."""
+    sockets: list[socket.socket] = []
+    advertised: list[str] = []
+    for host, port in [split_host_port(text) for text in wanted]:
+        (sock,) = _bind_all((host,), port, opened)
+        sockets.append(sock)
+        # On the rendezvous's own host its URL says where; a name that resolves inside a
+        # container only must not be told.
+        advertised.append(f"*:{_port(sock)}" if host in hosts else text_of(sock))
+    if not wanted:
+        for port in ports:
+            bound = _bind_all(hosts, port, opened)
+            sockets += bound
+            advertised.append(f"*:{_port(bound[0])}")
+    return sockets, advertised
 
 
 def text_of(sock: socket.socket) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from rendezvous.allowance import Allowances
 from rendezvous.candidates import vet
 from rendezvous.protocol.errors import ProblemWord
-from rendezvous.protocol.messages import Reason, Report, Seat
+from rendezvous.protocol.messages import Reason, RelayPolicy, Report, Seat
 from rendezvous.protocol.times import US_PER_S
 from rendezvous.refusal import Refused
 from rendezvous.session import (
@@ -23,6 +23,7 @@ from rendezvous.session import (
     Event,
     Linger,
     PakeSent,
+    RelayWished,
     Reported,
     SeatLeft,
     SeatTaken,
@@ -32,7 +33,7 @@ from rendezvous.session import (
     secret_digest,
 )
 from rendezvous.store import Credentials, Limits, Partner, Place
-from rendezvous.tokens import Tokens
+from rendezvous.tokens import TICKET_LIFE_US, Tokens
 
 LINGER_US = 60 * US_PER_S
 """How long a session that is over answers repeated requests."""
@@ -89,6 +90,7 @@ class MemoryStore:
         *,
         nameplate: str | None = None,
         pake: str | None = None,
+        relay: RelayPolicy | None = None,
     ) -> Place:
         """Open a session and take seat a; the same secret gets the same session."""
         self._collect(now_us)
@@ -103,10 +105,17 @@ class MemoryStore:
             entry.opened_by = digest
             self._openers[digest] = entry
             self._apply(entry, SeatTaken("a", digest), now_us)
-        return self._place(entry, "a", pake, now_us)
+        return self._place(entry, "a", pake, relay, now_us)
 
     async def join(
-        self, nameplate: str, secret: str, client: str, now_us: int, *, pake: str | None = None
+        self,
+        nameplate: str,
+        secret: str,
+        client: str,
+        now_us: int,
+        *,
+        pake: str | None = None,
+        relay: RelayPolicy | None = None,
     ) -> Place:
         """Take seat b; the same secret gets the same seat."""
         self._collect(now_us)
@@ -125,7 +134,7 @@ class MemoryStore:
                 raise Refused(ProblemWord.CROWDED, "both seats of this session are taken")
             self._visits.spend(client, now_us)
             self._apply(entry, SeatTaken("b", digest), now_us)
-        return self._place(entry, "b", pake, now_us)
+        return self._place(entry, "b", pake, relay, now_us)
 
     async def knows(self, nameplate: str, now_us: int) -> bool:
         """Tell whether there is a session under a nameplate, whoever may join it."""
@@ -139,7 +148,10 @@ class MemoryStore:
         is_seated = entry.session.is_taken("b" if who.seat == "a" else "a")
         # An opener whose nameplate was drawn for it sends its message with the request after.
         is_there = is_seated and (who.pake is None or pake is not None)
-        return Partner(is_there or left is not None, left, pake)
+        policy, ticket = entry.session.partner_relay(who.seat), None
+        if entry.session.may_be_relayed:
+            ticket = self._tokens.mint_ticket(who.session, who.seat, now_us + TICKET_LIFE_US)
+        return Partner(is_there or left is not None, left, pake, policy, ticket)
 
     async def report(
         self, who: Credentials, attempt: int, report: Report, now_us: int
@@ -191,12 +203,33 @@ class MemoryStore:
 
         return unwatch
 
-    def _place(self, entry: _Entry, seat: Seat, pake: str | None, now_us: int) -> Place:
+    def _place(
+        self,
+        entry: _Entry,
+        seat: Seat,
+        pake: str | None,
+        relay: RelayPolicy | None,
+        now_us: int,
+    ) -> Place:
+        self._take_note(entry, seat, pake, relay, now_us)
+        session = entry.session
+        partner = session.partner_pake(seat), session.partner_relay(seat)
+        return Place(entry.nameplate, entry.session_id, seat, *partner)
+
+    def _take_note(
+        self,
+        entry: _Entry,
+        seat: Seat,
+        pake: str | None,
+        relay: RelayPolicy | None,
+        now_us: int,
+    ) -> None:
+        """Keep what a seat says in every request, and keep the session."""
+        if relay is not None:
+            self._apply(entry, RelayWished(seat, relay), now_us)
         if pake is not None:
             self._apply(entry, PakeSent(seat, pake), now_us)
         self._touch(entry, now_us)
-        partner_pake = entry.session.partner_pake(seat)
-        return Place(entry.nameplate, entry.session_id, seat, partner_pake)
 
     def _seated(self, who: Credentials, now_us: int, *, joinable: bool) -> _Entry:
         self._collect(now_us)
@@ -208,10 +241,8 @@ class MemoryStore:
         self._authenticate(entry, who)
         if entry.session.has_left(who.seat):
             raise Refused(ProblemWord.CLOSED, "this seat was given up: open a new session")
-        if who.pake is not None:
-            self._apply(entry, PakeSent(who.seat, who.pake), now_us)
         entry.joinable = entry.joinable and joinable
-        self._touch(entry, now_us)
+        self._take_note(entry, who.seat, who.pake, who.relay, now_us)
         return entry
 
     def _authenticate(self, entry: _Entry, who: Credentials) -> None:

@@ -1,4 +1,4 @@
-"""Runs the app and the reflector until a signal, then ends both in order.
+"""Runs the app, the reflector and the relay until a signal, then ends them in order.
 
 uvicorn serves HTTP on our sockets, with our signal handling: its own lets
 parked polls run into a cancellation, which clients see as a 500.
@@ -27,6 +27,8 @@ from rendezvous.listeners import Listeners
 from rendezvous.memory import MemoryStore
 from rendezvous.parking import Parking
 from rendezvous.reflector import Bounds, Reflector
+from rendezvous.relay import UNSEATED, Relay
+from rendezvous.relay import Bounds as RelayBounds
 from rendezvous.settings import Settings
 from rendezvous.tokens import Tokens
 
@@ -47,12 +49,15 @@ class Rendezvous:
             listeners: bound sockets; owned from here on.
             ready: called once everything listens.
         """
-        sockets = share(raise_limit(), settings.reflector_sockets)
+        relay_sockets = 2 * settings.relay_pairs + UNSEATED if listeners.relay else 0
+        sockets = share(raise_limit(), settings.reflector_sockets, relay_sockets)
         clock = SystemClock()
         tokens = Tokens(settings.key)
         store = MemoryStore(tokens, settings.limits)
         self._listeners = listeners
-        self.app = create_app(settings, clock, store, reflectors=listeners.advertised)
+        self.app = create_app(
+            settings, clock, store, reflectors=listeners.advertised, relays=listeners.relays
+        )
         self.parking: Parking = self.app.state.parking
         self.collector = Collector()
         self.reflector = Reflector(
@@ -65,6 +70,20 @@ class Rendezvous:
                 partial_s=settings.reflector_partial_s,
             ),
             closed=self.collector.closed,
+        )
+        self.relay = Relay(
+            clock,
+            tokens,
+            RelayBounds(
+                connections=sockets.relay,
+                pairs=settings.relay_pairs,
+                per_client=settings.relay_per_client,
+                header_s=settings.relay_header_s,
+                wait_s=settings.relay_wait_s,
+                idle_s=settings.relay_idle_s,
+                octets=settings.relay_octets,
+                octets_per_s=settings.relay_octets_per_s,
+            ),
         )
         self._server = _Server(
             _config(
@@ -85,15 +104,18 @@ class Rendezvous:
         """Serve until :meth:`stop`, then let the answers leave."""
         asyncio.get_running_loop().set_exception_handler(_note_trouble)
         await self.reflector.listen(self._listeners.reflector)
+        await self.relay.listen(self._listeners.relay)
         try:
             await self._server.serve(sockets=self._listeners.http)
         finally:
             self.reflector.close()
+            self.relay.close()
 
     def stop(self) -> None:
         """Refuse what is parked and end soon."""
         self.parking.drain()
         self.reflector.close()
+        self.relay.close()
         self._server.should_exit = True
 
 

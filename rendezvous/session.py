@@ -27,6 +27,8 @@ credentials in the requests, in any order.
 
 The peers' messages of their key exchange are passed on, one a seat, and the first stays: with a
 second one a stranger in the seat would have a second guess at the words of the code.
+
+What each peer thinks of a relay is passed on, too: there is none unless both want it.
 """
 
 from __future__ import annotations
@@ -37,7 +39,14 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from rendezvous.protocol.errors import ProblemWord
-from rendezvous.protocol.messages import Appointment, Reason, Report, Seat, Verdict
+from rendezvous.protocol.messages import (
+    Appointment,
+    Reason,
+    RelayPolicy,
+    Report,
+    Seat,
+    Verdict,
+)
 from rendezvous.protocol.planner import Plan, plan
 from rendezvous.refusal import Refused
 
@@ -80,6 +89,14 @@ class PakeSent:
 
 
 @dataclass(frozen=True, slots=True)
+class RelayWished:
+    """A peer has said what it thinks of a relay."""
+
+    seat: Seat
+    policy: RelayPolicy
+
+
+@dataclass(frozen=True, slots=True)
 class Reported:
     """A peer has said what it knows of itself; only nameable candidates in it."""
 
@@ -111,7 +128,7 @@ class Burned:
     seat: Seat
 
 
-Event = SeatTaken | PakeSent | Reported | Withdrawn | SeatLeft | Burned
+Event = SeatTaken | PakeSent | RelayWished | Reported | Withdrawn | SeatLeft | Burned
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +154,7 @@ TRANSITIONS: dict[tuple[State, type[Event]], State] = {
     (State.PAIRED, Burned): State.BURNED,
     **{(state, Withdrawn): state for state in State if state is not State.EMPTY},
     **{(state, PakeSent): state for state in State if state is not State.EMPTY},
+    **{(state, RelayWished): state for state in State if state is not State.EMPTY},
     (State.HALF, SeatTaken): State.HALF,
     (State.HALF, SeatLeft): State.OVER,
     (State.HALF, Burned): State.BURNED,
@@ -174,6 +192,7 @@ class Session:
     state: State = State.EMPTY
     _digests: dict[Seat, bytes] = field(default_factory=dict)
     _pakes: dict[Seat, str] = field(default_factory=dict)
+    _relays: dict[Seat, RelayPolicy] = field(default_factory=dict)
     _left: dict[Seat, Reason] = field(default_factory=dict)
     _reports: dict[int, dict[Seat, Report | None]] = field(default_factory=dict)
     """Who has reported for which attempt; None where the report does not count any more."""
@@ -198,6 +217,16 @@ class Session:
     def partner_pake(self, seat: Seat) -> str | None:
         """Return the partner's message of the key exchange, None while it has sent none."""
         return self._pakes.get(_other(seat))
+
+    def partner_relay(self, seat: Seat) -> RelayPolicy | None:
+        """Return what the partner thinks of a relay, None while it has said nothing."""
+        return self._relays.get(_other(seat))
+
+    @property
+    def may_be_relayed(self) -> bool:
+        """Tell whether both peers are there and want a relay, if only at the last."""
+        both = [self._relays.get(seat) for seat in self._digests if seat not in self._left]
+        return len(both) == 2 and all(policy not in (None, "never") for policy in both)
 
     def answer(self, seat: Seat, attempt: int) -> Answer | None:
         """Return what is known of an attempt.
@@ -247,6 +276,9 @@ class Session:
                 return [Wake()]
             case PakeSent(seat, message):
                 return self._take_pake(seat, message)
+            case RelayWished(seat, policy):
+                self._relays.setdefault(seat, policy)
+                return []
             case Reported(seat, attempt, report):
                 return self._take_report(seat, attempt, report, now_us)
             case Withdrawn(seat, attempt):

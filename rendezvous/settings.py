@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from rendezvous.protocol.endpoints import split_host_port
-from rendezvous.protocol.messages import MAX_POLL_US
+from rendezvous.protocol.messages import MAX_POLL_US, RelayLimits
 from rendezvous.protocol.times import US_PER_S
 from rendezvous.store import GUESSES, VISITS, Limits
 
@@ -102,6 +102,35 @@ class Settings(BaseSettings):
     """An unused reflector connection is closed after this; an attempt takes 10 s."""
     reflector_partial_s: Annotated[float, Field(gt=0)] = 5.0
     """How long a client may take to send the rest of a message."""
+
+    relay: HostPorts = ()
+    """``HOST:PORT`` of each listener of the relay; none: 8083 on every host (any free one, where
+    HTTP's is any free one)."""
+    relay_public: PublicHostPorts = ()
+    """What peers are told instead, where a NAT or a container's port mapping is in between."""
+    relay_off: bool = False
+    """No relay: peers between which no path opens are told so, as ever."""
+    relay_pairs: Annotated[int, Field(ge=1)] = 100
+    """Pairs at one time, those who wait for a partner included; at most what a quarter of the
+    descriptors allows."""
+    relay_per_client: Annotated[int, Field(ge=2)] = 16
+    """The relay's connections of one client address."""
+    relay_octets: Annotated[int, Field(ge=1)] | None = None
+    """Of a pair, both directions together; then the pair is ended. None: any number."""
+    relay_octets_per_s: Annotated[int, Field(ge=16 * 1024)] | None = None
+    """The same for one second; who sends faster is slowed down. None: as fast as it goes."""
+    relay_header_s: Annotated[float, Field(gt=0)] = 10.0
+    """How long a client may take to show its ticket."""
+    relay_wait_s: Annotated[float, Field(gt=0)] = 30.0
+    """How long it may wait there for its partner."""
+    relay_idle_s: Annotated[float, Field(gt=0)] = 7440.0
+    """A pair without an octet in either direction is ended after this: what a NAT grants an idle
+    connection, 2 h 4 min (RFC 5382 REQ-5). Hosts that are gone are noticed earlier."""
+
+    @property
+    def relay_limits(self) -> RelayLimits:
+        """What peers are told of the relay."""
+        return RelayLimits(octets=self.relay_octets, octets_per_s=self.relay_octets_per_s)
 
     @property
     def key(self) -> bytes | None:

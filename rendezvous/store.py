@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rendezvous.allowance import Allowance
-from rendezvous.protocol.messages import Reason, Report, Seat
+from rendezvous.protocol.messages import Reason, RelayPolicy, Report, Seat
+from rendezvous.protocol.relay import RelayHeader
 from rendezvous.protocol.times import US_PER_S
 from rendezvous.session import Answer
 
@@ -33,6 +34,7 @@ class Credentials:
     client: str
     pake: str | None = None
     """The seat's message of the key exchange, for the partner."""
+    relay: RelayPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Place:
     session: str
     seat: Seat
     partner_pake: str | None = None
+    partner_relay: RelayPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,9 @@ class Partner:
     is_there: bool
     left: Reason | None = None
     pake: str | None = None
+    relay: RelayPolicy | None = None
+    ticket: RelayHeader | None = None
+    """What lets the one who asks in at a relay, where both want one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,7 @@ class Store(Protocol):
         *,
         nameplate: str | None = None,
         pake: str | None = None,
+        relay: RelayPolicy | None = None,
     ) -> Place:
         """Open a session and take seat a; the same secret gets the same session.
 
@@ -92,7 +99,14 @@ class Store(Protocol):
         ...
 
     async def join(
-        self, nameplate: str, secret: str, client: str, now_us: int, *, pake: str | None = None
+        self,
+        nameplate: str,
+        secret: str,
+        client: str,
+        now_us: int,
+        *,
+        pake: str | None = None,
+        relay: RelayPolicy | None = None,
     ) -> Place:
         """Take seat b; the same secret gets the same seat."""
         ...

@@ -14,8 +14,7 @@ it (or one that shares its key) can say so.
 16 octets of MAC are RFC 2104 §5's half of the hash: 128 bits cannot be guessed
 within a token's minute.
 
-A *ticket* lets a peer of a session in at the relay; it holds for one seat, as
-long as a session without requests does::
+A *ticket* lets a peer of a session in at the relay, once; it holds for one seat and a minute::
 
     HMAC-SHA256(key, "relay" | expiry | session | seat)[:16]
 
@@ -37,6 +36,8 @@ from rendezvous.protocol.times import US_PER_S
 TOKEN_LIFE_US = 60 * US_PER_S
 """Six times the age (10 s) at which a peer measures its report again, so that a
 fresh report is never refused, and no longer than a NAT may keep a closed mapping."""
+TICKET_LIFE_US = 60 * US_PER_S
+"""A peer asks for it when it needs it: time to look a name up and to lose a SYN or two."""
 MAC_OCTETS = 16
 KEY_OCTETS = 32
 """HMAC-SHA256's own output length (RFC 2104 §3 discourages less)."""

@@ -11,6 +11,13 @@ a miss means; ``peer.io.runner`` does it.
                                                                              Connected → DONE
     any ─Stopped | PartnerLeft→ FAILED;  REPORTING ─Judged→ FAILED;  FIRING ─MissedLast→ FAILED
     REPORTING ─Missed→ LEARNING, where a restart of the rendezvous has swallowed the appointment
+
+Where both peers want a relay and the rendezvous has one, no path is not the end::
+
+    WAITING ─RelayLeft→ RELAYING, where one of them wants nothing else
+    LEARNING | REPORTING | FIRING ─RelayLeft→ RELAYING ─Connected→ DONE
+
+A wrong code stays wrong over a relay: that is the end in any case.
 """
 
 from __future__ import annotations
@@ -19,9 +26,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from peer.core.verdict import explain
-from peer.errors import MidairError
-from rendezvous.protocol.messages import Appointment, AttemptResult, Reason, Report, Verdict
+from peer.core.verdict import explain, no_relay, not_relayed
+from peer.errors import AuthenticationError, MidairError, NoPathError
+from rendezvous.protocol.messages import (
+    Appointment,
+    AttemptResult,
+    Reason,
+    RelayPolicy,
+    Report,
+    Verdict,
+)
 
 MAX_ATTEMPTS = 3
 """DCUtR's own number; 97.6 % of its successes were the first (arXiv 2510.27500)."""
@@ -35,6 +49,7 @@ class State(Enum):
     LEARNING = auto()
     REPORTING = auto()
     FIRING = auto()
+    RELAYING = auto()
     DONE = auto()
     FAILED = auto()
 
@@ -44,11 +59,18 @@ class Seated:
     """This peer has a seat; ``paired``: the partner has the other one."""
 
     paired: bool
+    partner_relay: RelayPolicy | None = None
+    """What the partner thinks of a relay, where it is there; None: it knows no relay."""
+    has_relay: bool = False
+    """The rendezvous has one."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartnerCame:
     """The other seat is taken."""
+
+    relay: RelayPolicy | None = None
+    """What it thinks of a relay; None: it knows none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +123,14 @@ class MissedLast:
 
 
 @dataclass(frozen=True, slots=True)
+class RelayLeft:
+    """Only the relay is left to try."""
+
+    verdict: MidairError | None
+    """Why there is no path; None: none was wanted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """Time is over, or the user stopped it."""
 
@@ -118,6 +148,7 @@ Event = (
     | Connected
     | Missed
     | MissedLast
+    | RelayLeft
     | Stopped
 )
 
@@ -155,6 +186,14 @@ class Fire:
 
 
 @dataclass(frozen=True, slots=True)
+class Relay:
+    """Meet the partner at the relay."""
+
+    verdict: MidairError | None
+    """Why there is no path, for the user; None: none was wanted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Leave:
     """Tell the rendezvous, and so the partner."""
 
@@ -168,7 +207,7 @@ class Finish:
     error: MidairError | None
 
 
-Command = TakeSeat | AwaitPartner | Learn | SendReport | Fire | Leave | Finish
+Command = TakeSeat | AwaitPartner | Learn | SendReport | Fire | Relay | Leave | Finish
 
 TRANSITIONS: dict[tuple[State, type[Event]], State] = {
     (State.SEATING, Seated): State.WAITING,
@@ -183,8 +222,14 @@ TRANSITIONS: dict[tuple[State, type[Event]], State] = {
     (State.REPORTING, Missed): State.LEARNING,
     (State.REPORTING, MissedLast): State.FAILED,
     **{
+        (state, RelayLeft): State.RELAYING
+        for state in (State.WAITING, State.LEARNING, State.REPORTING, State.FIRING)
+    },
+    (State.RELAYING, Connected): State.DONE,
+    **{
         (state, event): State.FAILED
-        for state in (State.SEATING, State.WAITING, State.LEARNING, State.REPORTING, State.FIRING)
+        for state in State
+        if state not in (State.DONE, State.FAILED)
         for event in (PartnerLeft, Stopped)
     },
 }
@@ -198,11 +243,17 @@ class Agent:
     Attributes:
         state: where it stands.
         misses: the result of every attempt so far.
+        verdict: why there is no path, once the relay is tried.
     """
 
+    relay: RelayPolicy = "never"
+    """What this peer's user thinks of a relay."""
     state: State = State.SEATING
     attempt: int = 1
     misses: list[AttemptResult] = field(default_factory=list)
+    verdict: MidairError | None = None
+    _partner_relay: RelayPolicy | None = None
+    _has_relay: bool = False
 
     def start(self) -> Sequence[Command]:
         """Return the first order."""
@@ -222,12 +273,21 @@ class Agent:
         """
         if isinstance(event, Missed) and self._is_last(event.result):
             event = MissedLast(event.result)
+        if isinstance(event, MissedLast) and self._is_relayed_after(event.result.reason):
+            self.misses.append(event.result)
+            event = RelayLeft(explain(event.result.reason, "you"))
+        elif isinstance(event, Judged) and self._is_relayed_after(event.verdict.reason):
+            event = RelayLeft(explain(event.verdict.reason, event.verdict.who))
         self.state = TRANSITIONS[self.state, type(event)]
         match event:
-            case Seated(paired):
-                return self.handle(PartnerCame()) if paired else [AwaitPartner()]
-            case PartnerCame():
-                return [Learn(self.attempt)]
+            case Seated(paired, partner_relay, has_relay):
+                self._has_relay = has_relay
+                if self.relay == "only" and not has_relay:
+                    return self._without_relay(no_relay("rendezvous"))
+                return self.handle(PartnerCame(partner_relay)) if paired else [AwaitPartner()]
+            case PartnerCame(relay):
+                self._partner_relay = relay
+                return self._begin()
             case Learned(report, changed):
                 return [SendReport(self.attempt, self._with_history(report, changed))]
             case Appointed(appointment):
@@ -245,9 +305,47 @@ class Agent:
                 error = explain(verdict.reason, verdict.who)
                 return [Leave(verdict.reason), Finish(error)]
             case PartnerLeft(reason):
-                return [Leave(reason), Finish(explain(reason, "partner"))]
+                return [Leave(reason), Finish(self._explain_leaving(reason))]
+            case RelayLeft(verdict):
+                self.verdict = verdict
+                return [Relay(verdict)]
             case Stopped(error, reason):
                 return [Leave(reason), Finish(error)]
+
+    @property
+    def may_relay(self) -> bool:
+        """Tell whether there is a relay, and both peers want it, if only at the last."""
+        wishes = (self.relay, self._partner_relay)
+        return self._has_relay and not any(wish in (None, "never") for wish in wishes)
+
+    @property
+    def is_relay_left(self) -> bool:
+        """Tell whether a peer whose time for a path is over has a relay left to try."""
+        is_trying = self.state in (State.LEARNING, State.REPORTING, State.FIRING)
+        # A partner that was never heard of will not come to the relay, either.
+        was_heard = bool(self.misses) or self.state is State.FIRING
+        return is_trying and was_heard and self.may_relay
+
+    def _begin(self) -> Sequence[Command]:
+        if "only" not in (self.relay, self._partner_relay):
+            return [Learn(self.attempt)]
+        if self.may_relay:
+            return self.handle(RelayLeft(None))
+        if not self._has_relay:
+            return self._without_relay(no_relay("rendezvous"))
+        return self._without_relay(no_relay("partner" if self.relay == "only" else "you"))
+
+    def _without_relay(self, error: NoPathError) -> Sequence[Command]:
+        return self.handle(Stopped(error, error.reason))
+
+    def _is_relayed_after(self, reason: Reason) -> bool:
+        return self.may_relay and reason is not Reason.AUTHENTICATION
+
+    def _explain_leaving(self, reason: Reason) -> MidairError:
+        error = explain(reason, "partner")
+        if self.verdict is None or isinstance(error, AuthenticationError):
+            return error
+        return not_relayed(self.verdict, "your partner has left", "")
 
     def _with_history(self, report: Report, changed: bool) -> Report:
         if not self.misses:

@@ -74,6 +74,10 @@ _SENTENCES: dict[Reason, tuple[str, str]] = {
         "a connection opened, but the far end broke it or never proved to be your partner",
         "Try again; if it stays so, something on the way resets new connections, or answers itself",
     ),
+    Reason.NO_RELAY: (
+        "your partner wants a relay and nothing else",
+        "Give --relay on both sides as you want it, and a rendezvous that has a relay",
+    ),
     Reason.TIMEOUT: ("your partner's time was over", "Start both sides within the time given"),
     Reason.INTERRUPTED: ("your partner was stopped by its user", "Ask them to start again"),
     Reason.DONE: ("your partner has left", "Start again on both sides, with a new code"),
@@ -99,6 +103,51 @@ def explain(reason: Reason, who: Who) -> MidairError:
     plural = "" if who == "both" else "s"
     words = {"whose": _WHOSE[who], "whose_own": _WHOSE_OWN[who], "s": plural}
     return NoPathError(reason, f"no path: {what.format(**words)}", hint)
+
+
+_WHO_HAS_NO_RELAY: dict[Literal["you", "partner", "rendezvous"], tuple[str, str]] = {
+    "you": (
+        "your partner wants a relay and nothing else (--relay only), and you want none",
+        "Leave out --relay never here, or --relay only there",
+    ),
+    "partner": (
+        "you want a relay and nothing else (--relay only), and your partner wants none",
+        "Leave out --relay only here, or --relay never there",
+    ),
+    "rendezvous": (
+        "only a relay was asked for (--relay only), and this rendezvous has none",
+        "Leave out --relay only, or use a rendezvous whose operator has not switched its relay off",
+    ),
+}
+
+
+def no_relay(who: Literal["you", "partner", "rendezvous"]) -> NoPathError:
+    """Say that only a relay was wanted, and there cannot be one.
+
+    Args:
+        who: does not want one, or has none.
+    """
+    what, hint = _WHO_HAS_NO_RELAY[who]
+    return NoPathError(Reason.NO_RELAY, f"no path: {what}", hint)
+
+
+def not_relayed(verdict: MidairError | None, what: str, hint: str) -> NoPathError:
+    """Say why there is neither a path nor a relay.
+
+    Args:
+        verdict: why there is no path; None: none was wanted.
+        what: what was the matter with the relay.
+        hint: what the user can do about it; empty: what the verdict says.
+
+    Returns:
+        One error that says both.
+    """
+    if verdict is None:
+        return NoPathError(Reason.NO_RELAY, f"no relay: {what}", hint)
+    reason = verdict.reason if isinstance(verdict, NoPathError) else Reason.NO_RELAY
+    return NoPathError(
+        reason, f"{verdict.what}; and not over the relay: {what}", hint or verdict.hint
+    )
 
 
 def classify_miss(

@@ -52,6 +52,8 @@ SeatSecret = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 PakeText = Annotated[str, Field(pattern=r"^[0-9a-f]{66}$")]
 """The 33 octets that one peer sends to the other in their key exchange."""
 Octets32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+TicketText = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{64}$")]
+"""The 48 octets of a relay's header in base64url, see :mod:`rendezvous.protocol.relay`."""
 Microseconds = Annotated[int, Field(strict=True, ge=-(2**53) + 1, le=2**53 - 1)]
 Duration = Annotated[int, Field(strict=True, ge=0, le=86_400_000_000)]
 Measured = Annotated[int, Field(strict=True, ge=0, le=MAX_MEASURED_US)]
@@ -60,6 +62,8 @@ AttemptNumber = Annotated[int, Field(strict=True, ge=1, le=MAX_ATTEMPTS)]
 Seat = Literal["a", "b"]
 Role = Literal["initiator", "responder"]
 Timescale = Literal["utc", "rendezvous"]
+RelayPolicy = Literal["auto", "never", "only"]
+"""What a peer thinks of a relay: where no path opens, not at all, or without trying for a path."""
 
 
 class Wire(BaseModel):
@@ -202,6 +206,8 @@ class OpenRequest(Message):
     """The number of a code that both users have agreed on; None: the server draws one."""
     pake: PakeText | None = None
     """None: the seat sends it with a later request, or the peers exchange no key here."""
+    relay: RelayPolicy | None = None
+    """None: as never; the peer knows no relay."""
 
 
 class JoinRequest(Message):
@@ -209,6 +215,7 @@ class JoinRequest(Message):
 
     secret: SeatSecret
     pake: PakeText | None = None
+    relay: RelayPolicy | None = None
 
 
 class SeatedRequest(Message):
@@ -219,6 +226,8 @@ class SeatedRequest(Message):
     secret: SeatSecret
     pake: PakeText | None = None
     """Always the same: of each seat only the first is ever passed on."""
+    relay: RelayPolicy | None = None
+    """Always the same, for a server that was restarted."""
 
 
 class WaitRequest(SeatedRequest):
@@ -247,6 +256,15 @@ class TimeResponse(Message):
     sent_us: Microseconds
 
 
+class RelayLimits(Wire):
+    """What the relay carries for one pair of peers, both directions together."""
+
+    octets: Annotated[int, Field(strict=True, ge=1)] | None = None
+    """In all; None: any number."""
+    octets_per_s: Annotated[int, Field(strict=True, ge=1)] | None = None
+    """None: as fast as it can."""
+
+
 class Seated(Message):
     """A seat that was taken."""
 
@@ -259,6 +277,13 @@ class Seated(Message):
     """``HOST:PORT`` of each reflector; ``*:PORT`` means the host of the rendezvous's URL."""
     partner_pake: PakeText | None = None
     """None: the partner is not there yet, or has sent none."""
+    relays: tuple[Annotated[str, Field(max_length=300)], ...] = ()
+    """``HOST:PORT`` of the relay, at each of its addresses, as in ``reflectors``; none: there is
+    no relay here."""
+    relay_limits: RelayLimits | None = None
+    """Of those; None: there is no relay here."""
+    partner_relay: RelayPolicy | None = None
+    """None: the partner is not there yet, or knows no relay."""
 
 
 class WaitResponse(Message):
@@ -267,6 +292,10 @@ class WaitResponse(Message):
     partner: StrictBool
     left: Reason | None = None
     partner_pake: PakeText | None = None
+    partner_relay: RelayPolicy | None = None
+    ticket: TicketText | None = None
+    """What lets this seat in at the relay, once, within a minute; None: there is no relay, the
+    partner is not there, or one of the two wants none."""
 
 
 class AttemptResponse(Message):

@@ -38,6 +38,8 @@ class Reason(StrEnum):
     """A connection opened, but its far end could not prove the code."""
     NOT_SELECTED = "not_selected"
     """A connection opened, but broke before both peers had agreed on it."""
+    NO_RELAY = "no_relay"
+    """Only a relay was wanted, and there is none, or it could not be used."""
     TIMEOUT = "timeout"
     """The time that the user gave is over."""
     INTERRUPTED = "interrupted"

@@ -20,6 +20,7 @@ every octet is the partner's; after a refusal the connection is closed.
 
 from __future__ import annotations
 
+import base64
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
@@ -49,13 +50,15 @@ class Status(IntEnum):
     EXPIRED = 0x83
     """The ticket was good once."""
     TAKEN = 0x84
-    """Somebody sits on this seat already."""
+    """Somebody sits on this seat already, or has shown this ticket before."""
     FULL = 0x85
     """As many pairs as the operator allows are being relayed."""
     ALONE = 0x86
     """The partner did not come in the time that the operator gives."""
     GOING_AWAY = 0x87
     """The relay is being stopped."""
+    TOO_MANY = 0x88
+    """Too many connections come from this address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,30 @@ def decode(data: bytes) -> RelayHeader:
         case _:
             raise ProtocolError("a relay header names seat a or b")
     return RelayHeader(session.hex(), seat, expiry_us, mac)
+
+
+def encode_ticket(header: RelayHeader) -> str:
+    """Encode a header as the rendezvous hands it out.
+
+    Args:
+        header: what the client is to show.
+
+    Returns:
+        64 letters and digits of base64url (RFC 4648 §5; 48 octets need no padding).
+    """
+    return base64.urlsafe_b64encode(encode(header)).decode("ascii")
+
+
+def decode_ticket(text: str) -> bytes:
+    """Decode what the rendezvous handed out.
+
+    Args:
+        text: checked by :data:`rendezvous.protocol.messages.TicketText`.
+
+    Returns:
+        The :data:`HEADER_OCTETS` octets to send.
+    """
+    return base64.urlsafe_b64decode(text)
 
 
 def decode_status(octet: int) -> Status:

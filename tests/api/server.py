@@ -149,6 +149,7 @@ class Program:
     url: str
     reflectors: list[str]
     port: int
+    relays: list[str]
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
         """Send a signal; return the exit code and the rest of stderr."""
@@ -174,7 +175,7 @@ def program(*arguments: str, prefix: tuple[str, ...] = (), **environment: str) -
             assert ready["event"] == "ready"
             url = ready["http"][0]
             port = int(url.rpartition(":")[2])
-            yield Program(process, url, ready["reflectors"], port)
+            yield Program(process, url, ready["reflectors"], port, ready["relays"])
         finally:
             process.kill()
 

@@ -188,6 +188,8 @@ async def test_pake_messages_when_the_peers_exchange_keys_are_passed_on_once(
         "partner": True,
         "left": None,
         "partner_pake": pake_b,
+        "partner_relay": None,
+        "ticket": None,
     }
     guess = await client.post(f"{path}/join", json=second | {"pake": pake_a})
     assert problem(guess, 403).word is ProblemWord.FORBIDDEN

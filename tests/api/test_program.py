@@ -7,12 +7,14 @@ import signal
 import socket
 import subprocess
 import sys
+from typing import Any
 
 import httpx
 import pytest
 
 from rendezvous.protocol.endpoints import Endpoint
 from rendezvous.protocol.errors import Problem, ProblemWord
+from rendezvous.protocol.relay import Status, decode_ticket
 from tests.api.server import (
     PATIENCE_S,
     PROGRAM,
@@ -152,7 +154,73 @@ def test_ready_line_for_a_person() -> None:
     port = words[3].removeprefix("http://127.0.0.1:")
     assert words[4:6] == [f"http://[::1]:{port}", "reflectors"]
     assert words[6].startswith("[::1]:")
+    relay = words[8].removeprefix("127.0.0.1:")
+    assert words[7:] == ["relay", f"127.0.0.1:{relay}", f"[::1]:{relay}"]
     assert process.returncode == 0
+
+
+def seats(url: str, *, relay: str = "auto") -> list[dict[str, Any]]:
+    """Take both seats, each with the wait that tells of the partner; return all four answers."""
+    with httpx.Client(base_url=url) as client:
+        secrets = {"a": {"secret": SECRET_A}, "b": {"secret": SECRET_B}}
+        said = {"version": 1, "relay": relay}
+        answers = [client.post("/v1/sessions", json=said | secrets["a"]).json()]
+        path = f"/v1/sessions/{answers[0]['nameplate']}"
+        answers.append(client.post(f"{path}/join", json=said | secrets["b"]).json())
+        for seated in answers[:2]:
+            who = {key: seated[key] for key in ("session", "seat")} | secrets[seated["seat"]]
+            answers.append(client.post(f"{path}/wait", json=said | who | {"wait_us": 0}).json())
+    return answers
+
+
+def test_relay_is_told_with_its_limits_and_lets_in_both_by_their_tickets() -> None:
+    with program("--relay-octets", "1000", "--relay-octets-per-s", "20000") as served:
+        a, b, for_a, for_b = seats(served.url)
+        assert a["relays"] == b["relays"] == [f"*:{served.relays[0].rpartition(':')[2]}"]
+        assert a["relay_limits"] == {"octets": 1000, "octets_per_s": 20000}
+        assert (a["partner_relay"], b["partner_relay"], for_a["partner_relay"]) == (
+            None,
+            "auto",
+            "auto",
+        )
+        host, port = served.relays[0].rsplit(":", 1)
+        with (
+            socket.create_connection((host, int(port)), PATIENCE_S) as first,
+            socket.create_connection((host, int(port)), PATIENCE_S) as second,
+        ):
+            first.sendall(decode_ticket(for_a["ticket"]))
+            assert first.recv(1) == bytes([Status.WAITING])
+            second.sendall(decode_ticket(for_b["ticket"]))
+            assert (first.recv(1), second.recv(1)) == (bytes([Status.GO]),) * 2
+            first.sendall(b"hello")
+            assert second.recv(5) == b"hello"
+            code, errors = served.end()
+            assert second.recv(1) == b""
+    assert (code, errors) == (0, "")
+
+
+def test_relay_that_is_off_is_nowhere_and_gives_no_tickets() -> None:
+    with program("--no-relay") as served:
+        a, _, for_a, for_b = seats(served.url)
+    assert served.relays == []
+    assert (a["relays"], a["relay_limits"]) == ([], None)
+    assert (for_a["ticket"], for_b["ticket"]) == (None, None)
+    with program(MIDAIR_RENDEZVOUS_RELAY_OFF="1") as served:
+        assert served.relays == []
+
+
+def test_relay_gives_no_ticket_to_who_says_never_or_says_nothing() -> None:
+    with program() as served:
+        _, b, for_a, for_b = seats(served.url, relay="never")
+        assert b["partner_relay"] == "never"
+        assert (for_a["ticket"], for_b["ticket"]) == (None, None)
+
+
+def test_relay_where_it_is_told_to_listen_and_what_peers_are_told_instead() -> None:
+    public = ("--relay-public", "relay.example:443")
+    with program("--relay", "127.0.0.1:0", "--relay", "localhost:0", *public) as served:
+        assert len(set(served.relays)) == 2
+        assert seats(served.url)[0]["relays"] == ["relay.example:443"]
 
 
 def test_port_in_use_is_said_in_words() -> None:
@@ -173,6 +241,10 @@ def test_port_in_use_is_said_in_words() -> None:
         ("--host", "192.0.2.77", "--port", "0"),
         ("--reflector", "8081"),
         ("--reflector-public", "host:0"),
+        ("--relay", "8083"),
+        ("--relay-public", "host:0"),
+        ("--relay-pairs", "0"),
+        ("--relay-octets-per-s", "1"),
         ("--port", "65536"),
         ("--no-such-option",),
     ],

@@ -24,7 +24,7 @@ from peer.io import attempt, learn, wire
 from peer.meet_options import MEET_TIMEOUT_S
 from peer.settings import CONNECT_TIMEOUT_NS
 from rendezvous import memory, session, tokens
-from rendezvous.protocol import messages, planner, stun
+from rendezvous.protocol import messages, planner, relay, stun
 from rendezvous.protocol.errors import STATUS, ProblemWord
 from rendezvous.protocol.times import NS_PER_S, US_PER_S
 from rendezvous.store import Limits
@@ -87,6 +87,15 @@ def problems() -> str:
     return table(
         ("word", "status", "meaning"),
         ((f"`{word.value}`", STATUS[word], said[word.name]) for word in ProblemWord),
+    )
+
+
+def relay_answers() -> str:
+    """Return what a relay answers."""
+    said = meanings(relay.Status)
+    return table(
+        ("octet", "name", "meaning"),
+        ((f"0x{status:02x}", status.name, said[status.name]) for status in relay.Status),
     )
 
 
@@ -187,6 +196,7 @@ def parts() -> dict[str, str]:
     return {
         "problems": problems(),
         "reasons": reasons(),
+        "relay-answers": relay_answers(),
         "verdicts": verdicts(),
         "numbers": numbers(),
         "vector": vector(),

@@ -29,6 +29,7 @@ def test_header_when_encoded_is_the_golden_one(name: str) -> None:
     golden = bytes.fromhex((GOLDEN / f"{name}.hex").read_text())
     assert relay.encode(HEADERS[name]) == golden
     assert relay.decode(golden) == HEADERS[name]
+    assert relay.decode_ticket(relay.encode_ticket(HEADERS[name])) == golden
 
 
 def test_every_golden_file_is_tested() -> None:
@@ -75,10 +76,11 @@ def test_status_has_the_octets_that_the_contract_names() -> None:
         ("FULL", 0x85),
         ("ALONE", 0x86),
         ("GOING_AWAY", 0x87),
+        ("TOO_MANY", 0x88),
     ]
 
 
-@pytest.mark.parametrize("octet", [0x00, 0x03, 0x80, 0x88, 0xFF])
+@pytest.mark.parametrize("octet", [0x00, 0x03, 0x80, 0x89, 0xFF])
 def test_status_when_unknown_is_refused(octet: int) -> None:
     with pytest.raises(ProtocolError):
         relay.decode_status(octet)

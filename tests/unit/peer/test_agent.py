@@ -21,6 +21,7 @@ from peer.core.agent import (
     Missed,
     PartnerCame,
     PartnerLeft,
+    RelayLeft,
     Seated,
     SendReport,
     State,
@@ -52,6 +53,7 @@ EVENTS: list[Event] = [
     Judged(Verdict(reason=Reason.NO_CANDIDATES, who="you")),
     PartnerLeft(Reason.DONE),
     Connected(),
+    RelayLeft(None),
     STOPPED,
 ]
 

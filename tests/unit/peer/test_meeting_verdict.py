@@ -34,7 +34,7 @@ def test_wrong_secret_when_explained_is_exit_6_and_says_no_code() -> None:
 
 @pytest.mark.parametrize("reason", list(Reason))
 def test_reason_when_explained_is_a_sentence_without_a_rendezvous(reason: Reason) -> None:
-    left_by = (Reason.TIMEOUT, Reason.INTERRUPTED, Reason.DONE)
+    left_by = (Reason.TIMEOUT, Reason.INTERRUPTED, Reason.DONE, Reason.NO_RELAY)
     planned = (Reason.MAPPING_UNPREDICTABLE, Reason.NO_CANDIDATES, Reason.MAPPING_CHANGED)
     if reason in (*left_by, *planned, Reason.NO_COMMON_FAMILY):
         return  # a rendezvous says these; no attempt ends so

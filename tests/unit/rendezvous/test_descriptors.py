@@ -16,8 +16,15 @@ def test_share_with_a_wish_gives_the_rest_to_http() -> None:
     assert share(1024, 10) == Share(http=918, reflector=10)
 
 
-@given(st.integers(0, 10**6), st.none() | st.integers(1, 10**7))
-def test_share_never_exceeds_the_limit_and_starves_nobody(limit: int, wish: int | None) -> None:
-    shares = share(limit, wish)
+def test_share_gives_the_relay_what_it_wants_up_to_a_quarter() -> None:
+    assert share(1024, None, 100) == Share(http=414, reflector=414, relay=100)
+    assert share(1024, None, 1000) == Share(http=348, reflector=348, relay=232)
+
+
+@given(st.integers(0, 10**6), st.none() | st.integers(1, 10**7), st.integers(0, 10**6))
+def test_share_never_exceeds_the_limit_and_starves_nobody(
+    limit: int, wish: int | None, relay: int
+) -> None:
+    shares = share(limit, wish, relay)
     assert min(shares.http, shares.reflector) >= 1
-    assert shares.http + shares.reflector <= max(limit - RESERVE, 2)
+    assert shares.http + shares.reflector + shares.relay <= max(limit - RESERVE, 2)

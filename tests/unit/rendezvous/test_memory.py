@@ -10,7 +10,7 @@ from rendezvous.allowance import Allowance
 from rendezvous.memory import LINGER_US, MemoryStore
 from rendezvous.protocol.endpoints import Endpoint
 from rendezvous.protocol.errors import ProblemWord
-from rendezvous.protocol.messages import Reason, Report, Seat
+from rendezvous.protocol.messages import Reason, RelayPolicy, Report, Seat
 from rendezvous.refusal import Refused
 from rendezvous.store import Credentials, Limits, Partner, Place
 from rendezvous.tokens import TOKEN_LIFE_US, Tokens
@@ -27,10 +27,15 @@ def store(**limits: Any) -> MemoryStore:
 
 
 def who(
-    place: Place, seat: Seat, secret: str | None = None, *, pake: str | None = None
+    place: Place,
+    seat: Seat,
+    secret: str | None = None,
+    *,
+    pake: str | None = None,
+    relay: RelayPolicy | None = None,
 ) -> Credentials:
     secret = secret or (SECRET_A if seat == "a" else SECRET_B)
-    return Credentials(place.nameplate, place.session, seat, secret, CLIENT, pake)
+    return Credentials(place.nameplate, place.session, seat, secret, CLIENT, pake, relay)
 
 
 async def pair(in_store: MemoryStore) -> Place:
@@ -334,3 +339,35 @@ async def test_partner_whose_pake_message_is_awaited_is_there_when_it_has_come()
     await sut.leave(who(place, "a"), Reason.INTERRUPTED, NOW_US)
     assert (await sut.partner(who(place, "b", pake=PAKE_B), NOW_US)).left is Reason.INTERRUPTED
     unwatch()
+
+
+async def test_ticket_of_the_relay_is_given_to_both_once_both_are_there_and_want_it() -> None:
+    sut = store()
+    place = await sut.open(SECRET_A, CLIENT, NOW_US, relay="auto")
+    assert (await sut.partner(who(place, "a"), NOW_US)).ticket is None
+    joined = await sut.join(place.nameplate, SECRET_B, CLIENT, NOW_US, relay="only")
+    assert joined.partner_relay == "auto"
+    for seat in ("a", "b"):
+        partner = await sut.partner(who(place, seat), NOW_US)
+        assert partner.ticket is not None
+        assert (partner.ticket.session, partner.ticket.seat) == (place.session, seat)
+        assert partner.ticket.expiry_us == NOW_US + 60 * S
+    assert (await sut.partner(who(place, "a"), NOW_US)).relay == "only"
+
+
+async def test_ticket_of_the_relay_is_given_to_nobody_where_one_says_never() -> None:
+    sut = store()
+    place = await sut.open(SECRET_A, CLIENT, NOW_US, relay="auto")
+    await sut.join(place.nameplate, SECRET_B, CLIENT, NOW_US, relay="never")
+    partner = await sut.partner(who(place, "a"), NOW_US)
+    assert (partner.relay, partner.ticket) == ("never", None)
+    assert (await sut.partner(who(place, "b"), NOW_US)).ticket is None
+
+
+async def test_wish_for_a_relay_comes_again_with_the_seats_after_a_restart() -> None:
+    before, sut = store(), store()
+    place = await pair(before)
+    await sut.partner(who(place, "a", relay="auto"), NOW_US)
+    partner = await sut.partner(who(place, "b", relay="auto"), NOW_US)
+    assert partner.relay == "auto"
+    assert partner.ticket is not None

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rendezvous.protocol.errors import ProblemWord
-from rendezvous.protocol.messages import Appointment, Reason, Report, Seat
+from rendezvous.protocol.messages import Appointment, Reason, RelayPolicy, Report, Seat
 from rendezvous.refusal import Refused
 from rendezvous.session import (
     ATTEMPTS_KEPT,
@@ -19,6 +19,7 @@ from rendezvous.session import (
     Event,
     Linger,
     PakeSent,
+    RelayWished,
     Reported,
     SeatLeft,
     SeatTaken,
@@ -209,6 +210,7 @@ EVENTS: list[Event] = [
     SeatTaken("b", DIGESTS["b"]),
     Reported("a", 1, report(A)),
     Reported("b", 1, report(B)),
+    RelayWished("a", "auto"),
     Withdrawn("a", 1),
     Withdrawn("b", 2),
     SeatLeft("a", Reason.DONE),
@@ -247,3 +249,45 @@ def test_any_order_of_events_never_changes_an_outcome(events: list[Event]) -> No
             assert answer == outcome
         elif answer is not None and answer.outcome is not None:
             outcome = answer
+
+
+@pytest.mark.parametrize(
+    ("wishes", "relayed"),
+    [
+        (("auto", "auto"), True),
+        (("only", "auto"), True),
+        (("auto", "never"), False),
+        (("never", "only"), False),
+        (("auto", None), False),
+        ((None, None), False),
+    ],
+)
+def test_pair_may_be_relayed_only_where_both_want_it(
+    wishes: tuple[RelayPolicy | None, RelayPolicy | None], relayed: bool
+) -> None:
+    session = paired()
+    seats: tuple[Seat, Seat] = ("a", "b")
+    for seat, wish in zip(seats, wishes, strict=True):
+        if wish is not None:
+            assert session.handle(RelayWished(seat, wish), now_us=NOW_US) == []
+    assert session.may_be_relayed is relayed
+    assert (session.partner_relay("b"), session.partner_relay("a")) == wishes
+
+
+def test_wish_that_is_changed_later_is_the_first_one() -> None:
+    session = paired()
+    for wish in ("never", "auto"):
+        session.handle(RelayWished("a", wish), now_us=NOW_US)
+    assert session.partner_relay("b") == "never"
+
+
+def test_peer_that_is_alone_or_was_left_is_not_relayed() -> None:
+    session = Session()
+    session.handle(SeatTaken("a", DIGESTS["a"]), now_us=NOW_US)
+    session.handle(RelayWished("a", "only"), now_us=NOW_US)
+    assert not session.may_be_relayed
+    session.handle(SeatTaken("b", DIGESTS["b"]), now_us=NOW_US)
+    session.handle(RelayWished("b", "auto"), now_us=NOW_US)
+    assert session.may_be_relayed
+    session.handle(SeatLeft("b", Reason.SILENT), now_us=NOW_US)
+    assert not session.may_be_relayed

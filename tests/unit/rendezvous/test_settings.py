@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from rendezvous.protocol.messages import RelayLimits
 from rendezvous.settings import Settings
 
 
@@ -57,3 +58,24 @@ def test_trusts_only_the_networks_of_its_proxies() -> None:
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
         Settings().port = 1  # type: ignore[misc]
+
+
+def test_relay_is_there_without_limits_unless_the_operator_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not Settings().relay_off
+    assert Settings().relay_limits == RelayLimits(octets=None, octets_per_s=None)
+    monkeypatch.setenv("MIDAIR_RENDEZVOUS_RELAY_OFF", "yes")
+    monkeypatch.setenv("MIDAIR_RENDEZVOUS_RELAY_OCTETS", "1000000000")
+    monkeypatch.setenv("MIDAIR_RENDEZVOUS_RELAY_OCTETS_PER_S", "2000000")
+    monkeypatch.setenv("MIDAIR_RENDEZVOUS_RELAY_PUBLIC", "relay.example:443")
+    settings = Settings()
+    assert settings.relay_off
+    assert settings.relay_limits == RelayLimits(octets=1_000_000_000, octets_per_s=2_000_000)
+    assert settings.relay_public == ("relay.example:443",)
+
+
+def test_relay_that_nobody_could_use_is_refused() -> None:
+    for field in ("relay_pairs", "relay_octets", "relay_octets_per_s", "relay_wait_s"):
+        with pytest.raises(ValidationError):
+            Settings.model_validate({field: 0})
