@@ -244,6 +244,8 @@ def test_any_order_of_events_never_changes_an_outcome(events: list[Event]) -> No
             session.handle(event, now_us=NOW_US + step)
         except Refused:
             continue
+        if session.has_left("a") and session.has_left("b"):
+            break  # nobody reads it any more
         answer = session.answer("a", 1)
         if outcome is not None:
             assert answer == outcome
