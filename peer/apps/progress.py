@@ -46,8 +46,7 @@ class Progress:
         self._shown_at = self._told_at
         self._stack = ExitStack()
         self._show: Callable[[int], None] | None = None
-        if bar and sys.stderr is not None and sys.stderr.isatty():
-            self._show = self._bar()
+        self._wanted = bar and sys.stderr is not None and sys.stderr.isatty()
 
     def add(self, length: int) -> None:
         """Count bytes.
@@ -60,8 +59,10 @@ class Progress:
         if now - self._told_at >= NS_PER_S:
             self._told_at = now
             self._emit(FilesProgress(self.done, self._size))
-        if self._show is not None and now - self._shown_at >= SHOW_NS:
+        if self._wanted and now - self._shown_at >= SHOW_NS:
             self._shown_at = now
+            # Not before there is something to show: the partner may still be asked.
+            self._show = self._show or self._bar()
             self._show(self.done)
 
     def __enter__(self) -> Self:

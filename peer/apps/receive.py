@@ -6,6 +6,7 @@ Not for the order of messages (:mod:`peer.core.transfer.order`) and not for the 
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
@@ -197,5 +198,9 @@ async def ask_terminal() -> bool:
     sys.stderr.write("midair: accept? [y/N] ")
     sys.stderr.flush()
     with Blocking("midair-answer") as thread:
-        answer = await thread.call(read_some, 0)
+        try:
+            answer = await thread.call(read_some, 0)
+        except asyncio.CancelledError:
+            sys.stderr.write("\n")  # what is told next begins a line of its own
+            raise
     return answer.strip().lower() in (b"y", b"yes")
