@@ -7,18 +7,23 @@ that is a module beside this one for each use.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Protocol
 
 from peer.apps.signals import end_at_once_with, ignore_while_exiting, wanted
-from peer.core.trace import Failed, TraceEvent
+from peer.core.again import pause_ns
+from peer.core.times import MonoNs
+from peer.core.trace import Connected, Failed, TraceEvent, Warned
+from peer.core.units import duration
 from peer.errors import MidairError, StreamBrokenError
 from peer.io.attempt import Won
 from peer.io.clock import SystemClock
 from peer.io.stdio import reserve_standard_descriptors
 from peer.io.stream import Stream
 from peer.tell import Tellers, log_to_stderr
+from rendezvous.protocol.times import NS_PER_US
 
 INTERRUPTED = 130
 """128 + SIGINT: what a shell reports of an interrupted program."""
@@ -48,6 +53,7 @@ def run_connected(
     as_json: bool,
     trace_path: str | None,
     verbosity: int,
+    keep: bool = False,
 ) -> int:
     """Connect, and use the connection.
 
@@ -57,6 +63,7 @@ def run_connected(
         as_json: report in JSON lines instead of sentences.
         trace_path: a file for every event; None: no file.
         verbosity: 0, 1 or 2.
+        keep: begin again after each connection, until the user stops it.
 
     Returns:
         The exit code, see :mod:`peer.errors`.
@@ -70,7 +77,8 @@ def run_connected(
         if trace_path is not None:
             tell.tell_file(trace_path)
         try:
-            asyncio.run(_connect_and_use(make(tell, clock), use, tell))
+            connecting = functools.partial(make, tell, clock)
+            asyncio.run(_again_and_again(connecting, use, tell, clock, keep=keep))
             exit_code = 0
         finally:
             # The loop's own handlers have gone with it.
@@ -86,6 +94,40 @@ def run_connected(
     end_at_once_with(exit_code)
     ignore_while_exiting()
     return exit_code
+
+
+async def _again_and_again(
+    make: Callable[[], Connecting],
+    use: Use,
+    tell: Callable[[TraceEvent], None],
+    clock: SystemClock,
+    *,
+    keep: bool,
+) -> None:
+    first, connected, failures = True, False, 0
+
+    def emit(event: TraceEvent) -> None:
+        nonlocal connected
+        connected = connected or isinstance(event, Connected)
+        tell(event)
+
+    while True:
+        failure: MidairError | None = None
+        try:
+            await _connect_and_use(make(), use, emit)
+        except MidairError as error:
+            failure = error
+        failures = 0 if connected else failures + 1
+        pause = pause_ns(failure, connected=connected, failures=failures, first=first)
+        if pause is None or not keep:
+            if failure is not None:
+                raise failure
+            return
+        if failure is not None:
+            after = f"; again in {duration(pause // NS_PER_US)}" if pause else ""
+            tell(Warned(f"{failure.what}{after}"))
+        first, connected = False, False
+        await clock.sleep_until(MonoNs(clock.now() + pause))
 
 
 async def _connect_and_use(
