@@ -146,8 +146,10 @@ class MemoryStore:
         entry = self._seated(who, now_us, joinable=True)
         left, pake = entry.session.partner_left(who.seat), entry.session.partner_pake(who.seat)
         is_seated = entry.session.is_taken("b" if who.seat == "a" else "a")
-        # An opener whose nameplate was drawn for it sends its message with the request after.
-        is_there = is_seated and (who.pake is None or pake is not None)
+        # An opener whose nameplate was drawn for it sends its message with the request after; who
+        # joins knows the nameplate, and has sent it with that.
+        is_awaited = who.seat == "b" and who.pake is not None and pake is None
+        is_there = is_seated and not is_awaited
         policy, ticket = entry.session.partner_relay(who.seat), None
         if entry.session.may_be_relayed:
             ticket = self._tokens.mint_ticket(who.session, who.seat, now_us + TICKET_LIFE_US)

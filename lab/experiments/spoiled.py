@@ -24,7 +24,7 @@ CLAIM = (
     "While a client waits for its server's answer, a third host that guesses the client's port "
     "can send a SYN in the server's name: the client takes it for the other half of a simultaneous "
     "open and never reaches the server. From its own address, or to another port, it does nothing. "
-    "midair's ports are unpredictable, and not a byte of the user's goes to anybody unproven."
+    "midair's ports are unpredictable, and it calls nobody who does not have the code."
 )
 LESSON = (
     "TCP lets a SYN change a client's mind (simultaneous open), and nothing in a SYN proves who "
@@ -32,7 +32,8 @@ LESSON = (
     "it. The forger gains no connection, only the client's loss: it must know both addresses, "
     "both ports and the moment. What is left to the client is not to be guessed: ports drawn at "
     "random, fresh ones each time, several at once, and another shot after a refusal. And since "
-    "“connected” never says with whom, midair's two ends prove their code to each other first."
+    "“connected” never says with whom, midair's two ends prove their code before the first SYN, "
+    "and again on what is open."
 )
 CLIENT, SERVER, THIRD = "client", "server", "third host"
 DELAY_S = 0.02

@@ -1,6 +1,6 @@
 """What midair does about strangers: the last scene of the experiment ``spoiled``.
 
-Runs the programs themselves: one session in which the far end does not have the code, and one in
+Runs the programs themselves: one session in which the partner does not have the code, and one in
 which it does.
 """
 
@@ -23,7 +23,7 @@ A, B, MEETING = "peer A", "peer B", "rendezvous"
 DELAY_S = 0.02
 _LINE = f"{LOVE}\n"
 AUTHENTICATION = 6
-"""Exit code of a peer whose far end does not know the code."""
+"""Exit code of a peer whose partner does not know the code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +40,23 @@ class _Sessions:
 
 
 def against(ephemeral: tuple[int, int]) -> tuple[Scene, list[Check]]:
-    """Run midair against somebody who has the nameplate and not the code.
+    """Run midair against somebody who has the nameplate and not the words.
 
     Args:
         ephemeral: the kernel's own ports, first and last.
     """
-    title = "midair: the far end does not have the code"
+    title = "midair: who does not have the code is not called"
     with Relay((A, B, MEETING), delay_s=DELAY_S) as relay:
         hosts = {name: relay.rooms[name] for name in (A, B)}
         with Recorder(title, hosts, INTERFACE) as record:
             with rendezvous(relay.rooms[MEETING], address(3)) as url:
                 sessions = _meet(relay, url)
             packets = record.packets(A)
-            ends = _talked(packets, pairs_of(sessions.wrong[0].find("appointment"), address(1)))
+            pairs = pairs_of(sessions.right[0].find("appointment"), address(1))
+            ends = _talked(packets, pairs)
             record.did(
                 f"A: midair listen, with {LOVE!r} to say; B: midair connect, with A's nameplate "
-                "and another secret; then the same with the right code"
+                "and other words; then the same with the right code, which is drawn"
             )
             record.did(
                 "exit codes: "
@@ -68,13 +69,13 @@ def against(ephemeral: tuple[int, int]) -> tuple[Scene, list[Check]]:
             ]
             scene = record.scene(lanes, shorten=without_goodbye)
     return scene, [
-        _nothing_told(sessions.wrong, packets, ends),
+        _not_called(sessions.wrong, packets, pairs),
         Check(
             "with the code the same line arrives",
             f"{sessions.right[1].heard!r}; exit codes {_codes(sessions.right)}",
             sessions.right[1].heard == _LINE.encode() and _codes(sessions.right) == (0, 0),
         ),
-        _unpredictable(sessions.all, ephemeral),
+        _unpredictable(sessions.right, ephemeral),
     ]
 
 
@@ -82,9 +83,9 @@ def _meet(relay: Relay, url: str) -> _Sessions:
     a, b = relay.rooms[A], relay.rooms[B]
     with Peer(a, url, "listen", says=_LINE) as one, Peer(a, url, "listen", says=_LINE) as other:
         codes = one.code(), other.code()
-        # A secret as good as the right one: it belongs to another session.
-        nameplate, secret = codes[0].split("-", 1)[0], codes[1].split("-", 1)[1]
-        with Peer(b, url, "connect", f"{nameplate}-{secret}", says="") as stranger:
+        # Words as good as the right ones, but for one guess in 65,536: they are another session's.
+        nameplate, words = codes[0].split("-", 1)[0], codes[1].split("-", 1)[1]
+        with Peer(b, url, "connect", f"{nameplate}-{words}", says="") as stranger:
             wrong = end_both(one, stranger)
         with Peer(b, url, "connect", codes[1], says="") as partner:
             return _Sessions(wrong, end_both(other, partner))
@@ -99,19 +100,24 @@ def _talked(
     return min(both, key=lambda pair: said.index(pair), default=(("", 0), ("", 0)))
 
 
-def _nothing_told(
-    peers: tuple[Ended, Ended], packets: Sequence[Packet], ends: tuple[Endpoint, Endpoint]
+def _not_called(
+    peers: tuple[Ended, Ended],
+    packets: Sequence[Packet],
+    right: Sequence[tuple[Endpoint, Endpoint]],
 ) -> Check:
-    flow = [p for p in packets if p.tcp and {p.tcp.source, p.tcp.destination} == set(ends)]
-    said = sum(p.tcp.payload_length for p in flow if p.tcp and p.direction == "out")
-    carried = any(LOVE.encode() in p.raw for p in flow)
+    hosts = {address(1), address(2)}
+    flows = {
+        (p.tcp.source, p.tcp.destination)
+        for p in packets
+        if p.tcp and {p.tcp.source[0], p.tcp.destination[0]} == hosts
+    }
+    others = flows - {pair for one in right for pair in (one, one[::-1])}
     return Check(
-        "without the code TCP connects, and not a byte of the user's leaves",
-        f"A sent {said} bytes of greeting, the line is in "
-        f"{'a packet' if carried else 'no packet'} of that connection; B printed "
-        f"{peers[1].heard!r}; exit codes {_codes(peers)}",
-        said > 0
-        and not carried
+        "without the code not a SYN goes to the far end",
+        f"TCP between A and B beside the {len(right)} pairs of those who had the code: "
+        f"{len(others)}; B printed {peers[1].heard!r}; exit codes {_codes(peers)}",
+        bool(right)
+        and not others
         and peers[1].heard == b""
         and _codes(peers) == (AUTHENTICATION, AUTHENTICATION),
     )

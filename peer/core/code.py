@@ -1,44 +1,48 @@
-"""The code that one user hands to the other: ``NAMEPLATE-SECRET``.
+"""The code that one user tells the other: ``NAMEPLATE-word-word``.
 
-The nameplate finds the session and is known to the rendezvous.  The secret, 128
-bits made by the first peer, never leaves the two hosts: every key comes from
-it.  Base32 (RFC 4648 §6) in small letters, since people read it aloud.
-
-Reference: RFC 5869 for the derivation of keys.
+The nameplate finds the session and is known to the rendezvous.  The words never leave the two
+hosts; two of them are 16 bits, enough since nobody can try a guess but by being the partner, once:
+:mod:`peer.core.pake` makes a strong key of them.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
 import re
 from dataclasses import dataclass
 
-SECRET_BYTES = 16
-"""128 bits: nobody tries them all, so a wrong guess needs no counter."""
-_SALT = b"midair/1 code"
-_FORM = re.compile(r"([1-9][0-9]{0,8})-([a-z2-7]{26})", re.ASCII)
+from peer.core.words import list_at, nearest, words_of
+
+DEFAULT_WORDS = 2
+"""One guess in 65,536, and it burns the session: magic-wormhole's own number."""
+MIN_WORDS = 2
+MAX_WORDS = 16
+"""128 bits: more protects nothing."""
+_NAMEPLATE = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
+_BETWEEN = re.compile(r"[\s-]+")
+_WHAT = f"a code is a number and {MIN_WORDS} to {MAX_WORDS} words, as `midair listen` printed it"
 
 
 class CodeError(ValueError):
-    """The text is not a code."""
+    """The text is not a code; the message says where it is wrong."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Code:
-    """A nameplate and the secret behind it."""
+    """A nameplate and the words behind it."""
 
     nameplate: str
     """Known to the rendezvous."""
     secret: bytes
-    """16 bytes that the rendezvous never sees."""
+    """A byte for each word; the rendezvous never sees it."""
+
+    @property
+    def words(self) -> str:
+        """The words, joined by dashes."""
+        return words_of(self.secret)
 
     def __str__(self) -> str:
         """Return the text that is handed over."""
-        text = base64.b32encode(self.secret).decode("ascii").rstrip("=").lower()
-        return f"{self.nameplate}-{text}"
+        return f"{self.nameplate}-{self.words}"
 
     def __repr__(self) -> str:
         """Show the nameplate only: codes must not end up in logs."""
@@ -46,7 +50,7 @@ class Code:
 
     @classmethod
     def parse(cls, text: str) -> Code:
-        """Read a code as people type it: any case, spaces around it.
+        """Read a code as people type it: any case, dashes or spaces.
 
         Args:
             text: what the user gave.
@@ -55,27 +59,18 @@ class Code:
             The code.
 
         Raises:
-            CodeError: the text has another form.
+            CodeError: the text has another form, or a word is none of the list.
         """
-        match = _FORM.fullmatch(text.strip().lower())
-        if match is None:
-            raise CodeError(
-                "a code is a number, a dash and 26 letters or digits, as `midair listen` printed it"
-            )
-        try:
-            secret = base64.b32decode(match[2].upper() + "======")
-        except binascii.Error as error:  # pragma: no cover - the form admits only base32
-            raise CodeError(str(error)) from None
-        return cls(match[1], secret)
+        nameplate, *words = _BETWEEN.split(text.strip().lower())
+        if _NAMEPLATE.fullmatch(nameplate) is None or not MIN_WORDS <= len(words) <= MAX_WORDS:
+            raise CodeError(_WHAT)
+        return cls(nameplate, bytes(_octet(word, place) for place, word in enumerate(words)))
 
-    def key(self, purpose: bytes) -> bytes:
-        """Derive a key (HKDF-SHA256, one block).
 
-        Args:
-            purpose: what the key is for; another purpose, another key.
-
-        Returns:
-            32 bytes.
-        """
-        extracted = hmac.new(_SALT, self.secret, hashlib.sha256).digest()
-        return hmac.new(extracted, purpose + b"\x01", hashlib.sha256).digest()
+def _octet(word: str, place: int) -> int:
+    if word in list_at(place):
+        return list_at(place).index(word)
+    if word in list_at(place + 1):
+        raise CodeError(f"{word!r} is in the wrong place: a word is missing, or two are exchanged")
+    like = " or ".join(nearest(word, place))
+    raise CodeError(f"{word!r} is no word of a code" + (f": is it {like}?" if like else ""))

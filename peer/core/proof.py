@@ -1,4 +1,4 @@
-"""The proof that a far end knows the code, for exactly this connection.
+"""The proof that a far end has the attempt's key, for exactly this connection.
 
 ``HMAC-SHA256(key, label ‖ role ‖ session ‖ attempt ‖ pair ‖ nonce_i ‖ nonce_r)``
 
@@ -61,7 +61,7 @@ def make_proof(key: bytes, role: Role, place: Place, own_nonce: bytes, far_nonce
     """Compute the proof that the end with this role sends.
 
     Args:
-        key: from :meth:`peer.core.code.Code.key`, 32 bytes.
+        key: of the attempt (:func:`peer.core.keys.race_key`) or of the meeting, 32 bytes.
         role: of the end that sends the proof.
         place: the connection.
         own_nonce: 32 bytes that this end sent in its hello.

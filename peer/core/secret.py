@@ -19,6 +19,9 @@ from dataclasses import dataclass
 SECRET_BYTES = 16
 """128 bits: nobody tries them all."""
 _SALT = b"midair/1 secret"
+_NAMEPLATE = b"midair/1 nameplate"
+_NAMEPLATES = range(100_000_000, 1_000_000_000)
+"""Nine digits: a rendezvous draws short ones, and two secrets hardly ever meet in one."""
 _BASE32 = re.compile(r"[a-z2-7]{26}", re.ASCII)
 _HEX = re.compile(r"(?:[0-9a-f]{2}){16,64}", re.ASCII)
 
@@ -86,6 +89,12 @@ class Secret:
             "a secret is 26 letters and digits, as `midair meet --new-secret` makes them, or at "
             "least 32 hexadecimal digits: what a person can remember, a machine can guess"
         )
+
+    @property
+    def nameplate(self) -> str:
+        """Where two hosts that have it meet at a rendezvous: a number that tells nothing of it."""
+        drawn = int.from_bytes(self.derive(_NAMEPLATE, 8), "big")
+        return str(_NAMEPLATES[drawn % len(_NAMEPLATES)])
 
     def derive(self, purpose: bytes, length: int) -> bytes:
         """Derive bytes (HKDF-SHA256).

@@ -83,6 +83,20 @@ _SENTENCES: dict[Reason, tuple[str, str]] = {
     Reason.DONE: ("your partner has left", "Start again on both sides, with a new code"),
 }
 
+_NOT_PROVEN = (
+    (
+        "whoever answered at your partner's address could not prove to be your partner, or the "
+        "rendezvous told the two of you different things",
+        "Start again on both sides, with a new code; if it stays so, use another rendezvous",
+    ),
+    (
+        "your partner could not be sure that you are its partner: the two codes are not the same, "
+        "or somebody is interfering",
+        "This code is used up: run `midair listen` again and copy the new one exactly",
+    ),
+)
+"""How this peer found it, and how its partner did."""
+
 
 def explain(reason: Reason, who: Who) -> MidairError:
     """Turn a reason into the error that ends the session.
@@ -95,10 +109,7 @@ def explain(reason: Reason, who: Who) -> MidairError:
         The error, with its sentence, hint and exit code.
     """
     if reason is Reason.AUTHENTICATION:
-        return AuthenticationError(
-            "the two codes are not the same, or somebody else answered at your partner's address",
-            "This code is used up: run `midair listen` again and copy the new one exactly",
-        )
+        return AuthenticationError(*_NOT_PROVEN[who == "partner"])
     what, hint = _SENTENCES[reason]
     plural = "" if who == "both" else "s"
     words = {"whose": _WHOSE[who], "whose_own": _WHOSE_OWN[who], "s": plural}

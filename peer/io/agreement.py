@@ -17,7 +17,8 @@ from peer.io.identity import Identity
 from rendezvous.protocol import messages
 from rendezvous.protocol.messages import Appointment, Seat
 
-_AGAIN = "Start again on both sides, with a new code"
+AGAIN = "Start again on both sides, with a new code"
+"""What helps against all of it: a code is good for one session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +86,11 @@ class Agreement:
 
     def _check(self, partner: bytes, proof: bytes, attempt: int) -> None:
         if hmac.compare_digest(partner, self.identity.fingerprint):
-            raise AuthenticationError("this peer's own certificate came back", _AGAIN)
+            raise AuthenticationError("this peer's own certificate came back", AGAIN)
         theirs: Seat = "b" if self.seat == "a" else "a"
         if not identity_holds(proof, self.key, theirs, attempt, partner):
             raise AuthenticationError(
-                "your partner does not know the code: one of you mistyped it, or it is a stranger",
-                _AGAIN,
+                "your partner does not know the code: the two codes are not the same, or it is a "
+                "stranger",
+                "This code is used up: run `midair listen` again and copy the new one exactly",
             )

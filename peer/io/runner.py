@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from peer.core import agent as machine
 from peer.core.agent import Agent
 from peer.core.clockmap import ClockMap
-from peer.core.code import SECRET_BYTES, Code
+from peer.core.code import DEFAULT_WORDS, Code
+from peer.core.expiry import out_of_time
 from peer.core.mapping import own_endpoints
-from peer.core.proof import PURPOSE
 from peer.core.times import MonoNs
 from peer.core.trace import Missed, Paired, TraceEvent, Waiting
-from peer.core.verdict import explain
 from peer.errors import (
     AuthenticationError,
     MidairError,
@@ -25,10 +24,11 @@ from peer.errors import (
     RefusedError,
     UnreachableError,
 )
+from peer.io.agreement import Agreement
 from peer.io.answers import GoneError, StaleTokenError
 from peer.io.attempt import Attempt, Won
 from peer.io.clock import Clock, SystemClock, read_clockmap
-from peer.io.identity import Identity
+from peer.io.keying import Keying, Known
 from peer.io.learn import FRESH_NS, Learned, learn, trace_of
 from peer.io.signaling import Signaling
 from peer.io.sockets import check_ports
@@ -48,12 +48,12 @@ class Session:
     """One peer's session; :meth:`run` it once.
 
     Attributes:
-        code: the code of this session, once there is one.
+        code: what both users have, once there is something.
     """
 
     settings: Settings
-    code: Code | None
-    """None: open a session and make one."""
+    code: Known | None
+    """None: open a session and make a code."""
     emit: Callable[[TraceEvent], None]
     """Takes every trace event as it happens."""
     on_code: Callable[[Code], None] = lambda _: None
@@ -62,6 +62,8 @@ class Session:
     """Take the first seat of the session that ``code`` names; without a code always so."""
     encrypts: bool = True
     """False: the winner stays a plain socket; the partner must want the same."""
+    words: int = DEFAULT_WORDS
+    """Of a code that is made."""
     clock: Clock = field(default_factory=SystemClock)
     started_at: MonoNs | None = None
     """What ``elapsed_ms`` counts from; None: from :meth:`run`."""
@@ -71,7 +73,8 @@ class Session:
     _learned: Learned | None = None
     _addresses: frozenset[str] = frozenset()
     _won: Won | None = None
-    _identity: Identity = field(default_factory=Identity.make)
+    _keying: Keying = field(init=False)
+    _agreement: Agreement | None = None
     _received_at: MonoNs = field(init=False)
     _limit: asyncio.Timeout = field(init=False)
 
@@ -126,25 +129,8 @@ class Session:
     def _out_of_time(self) -> MidairError:
         if self._signaling.trouble is not None:
             return self._signaling.trouble
-        if self._agent.misses:
-            # The last miss says more than that time is over.
-            return explain(self._agent.misses[-1].reason, "you")
-        match self._agent.state:
-            case machine.State.SEATING:
-                return UnreachableError(
-                    f"the rendezvous {self.settings.rendezvous} did not answer in time",
-                    "Check the URL, that `midair-rendezvous` runs there, and --timeout",
-                )
-            case machine.State.WAITING:
-                what = "your partner did not come in time"
-                hint = "Start both sides within --timeout of each other"
-            case machine.State.REPORTING:
-                what = "no path: your partner came, and then nothing more was heard of it"
-                hint = "See whether it still runs; start again on both sides, with a new code"
-            case _:
-                what = "no path: no connection within the time given"
-                hint = "Try again; with -v you see how far it came"
-        return NoPathError(Reason.TIMEOUT, what, hint)
+        has_joined = self.code is not None and not self.listens
+        return out_of_time(self._agent, self.settings.rendezvous, has_joined=has_joined)
 
     async def _drive(self) -> Won:
         orders = deque(self._agent.start())
@@ -175,30 +161,47 @@ class Session:
         return None
 
     async def _take_seat(self) -> machine.Event:
-        if self.code is not None and not self.listens:
-            await self._signaling.join(self.code.nameplate)
-            return machine.Seated(paired=True)
-        seated = await self._signaling.open(self.code.nameplate if self.code else None)
-        if self.code is None:
-            self.code = Code(seated.nameplate, secrets.token_bytes(SECRET_BYTES))
-            self.on_code(self.code)
+        known = self.code
+        if known is not None:
+            self._begin_keying(known)
+        if known is not None and not self.listens:
+            seated = await self._signaling.join(known.nameplate)
+            # The partner was there before: its message may be late, but not for ever.
+            self._limit_connecting()
+            return machine.Seated(paired=self._agree(seated.partner_pake))
+        seated = await self._signaling.open(None if known is None else known.nameplate)
+        if known is None:
+            self.code = code = Code(seated.nameplate, secrets.token_bytes(self.words))
+            self._begin_keying(code)
+            self.on_code(code)
         self.emit(Waiting(seated.nameplate))
         return machine.Seated(paired=False)
+
+    def _begin_keying(self, known: Known) -> None:
+        self._keying = Keying(known)
+        self._signaling.pake = self._keying.message
+
+    def _agree(self, partner_pake: str | None) -> bool:
+        self._agreement = self._keying.agree(self._signaling.seated, partner_pake)
+        return self._agreement is not None
 
     async def _await_partner(self) -> machine.Event:
         while True:
             answer = await self._signaling.wait()
             if answer.left is not None:
                 return machine.PartnerLeft(answer.left)
-            if answer.partner:
+            if answer.partner and self._agree(answer.partner_pake):
                 return machine.PartnerCame()
+
+    def _limit_connecting(self) -> None:
+        loop_now = asyncio.get_running_loop().time()
+        limit_ns = self.settings.timeout_ns or CONNECT_TIMEOUT_NS
+        self._limit.reschedule(loop_now + limit_ns / NS_PER_S)
 
     async def _learn(self) -> machine.Event:
         if self._agent.attempt == 1:
             self.emit(Paired(self._signaling.seated.seat))
-            loop_now = asyncio.get_running_loop().time()
-            limit_ns = self.settings.timeout_ns or CONNECT_TIMEOUT_NS
-            self._limit.reschedule(loop_now + limit_ns / NS_PER_S)
+            self._limit_connecting()
         before, learned = self._addresses, await self._learn_afresh()
         # Disjoint, not unlike: a family may be missing from one of the two.
         moved = bool(before) and before.isdisjoint(self._addresses)
@@ -216,6 +219,8 @@ class Session:
 
     async def _report(self, attempt: int, report: Report) -> machine.Event:
         assert self._learned is not None
+        assert self._agreement is not None
+        announced = {"identity": self._agreement.announce(attempt)}
         refused = 0
         while True:
             fresh_ns = self._learned.at + FRESH_NS - self.clock.now()
@@ -224,7 +229,7 @@ class Session:
                     report = await self._learn_again(report)
                     continue
                 answer = await self._signaling.report(
-                    attempt, report, min(fresh_ns, REPORT_POLL_NS)
+                    attempt, report.model_copy(update=announced), min(fresh_ns, REPORT_POLL_NS)
                 )
             except StaleTokenError:
                 refused += 1
@@ -250,14 +255,15 @@ class Session:
         return fresh.model_copy(update={"previous": report.previous})
 
     async def _fire(self, appointment: Appointment) -> machine.Event:
-        assert self.code is not None
+        assert self._agreement is not None
         assert self._learned is not None
         assert self.started_at is not None
+        bound = self._agreement.bind(appointment)
         attempt = Attempt(
             appointment=appointment,
             learned=self._learned,
             session=bytes.fromhex(self._signaling.seated.session),
-            key=self.code.key(PURPOSE),
+            key=bound.key,
             clock=self.clock,
             clockmap=self._clockmap,
             on_one_host=self._signaling.host in _LOOPBACK_HOSTS,
@@ -265,7 +271,9 @@ class Session:
             emit=self.emit,
             started_at=self.started_at,
             received_at=self._received_at,
-            identity=self._identity if self.encrypts else None,
+            identity=self._agreement.identity if self.encrypts else None,
+            expected=bound.partner,
+            digest=bound.digest,
             own=own_endpoints(self._learned.observations, self._learned.mapping.candidates),
         )
         outcome = await attempt.keep()

@@ -78,6 +78,8 @@ class Signaling:
         """Of the rendezvous; known once it was asked for anything."""
         self.trouble: RendezvousError | None = None
         """What is the matter with the request that is being tried again; None: nothing."""
+        self.pake: str | None = None
+        """This peer's message of the key exchange: goes along with every request."""
         self._clock = clock
         self._secret = secret
         self._reached = False
@@ -105,7 +107,9 @@ class Signaling:
         Raises:
             RendezvousError: it cannot be used.
         """
-        request = OpenRequest(version=PROTOCOL_VERSION, secret=self._secret, nameplate=nameplate)
+        request = OpenRequest(
+            version=PROTOCOL_VERSION, secret=self._secret, nameplate=nameplate, pake=self.pake
+        )
         self._seated = await self._post("/v1/sessions", request, Seated)
         return self._seated
 
@@ -121,12 +125,12 @@ class Signaling:
         Raises:
             RendezvousError: it cannot be used, or nobody waits there.
         """
-        request = JoinRequest(version=PROTOCOL_VERSION, secret=self._secret)
+        request = JoinRequest(version=PROTOCOL_VERSION, secret=self._secret, pake=self.pake)
         self._seated = await self._post(f"/v1/sessions/{nameplate}/join", request, Seated)
         return self._seated
 
     async def wait(self) -> WaitResponse:
-        """Wait for the partner, at most as long as one poll lasts.
+        """Wait for the partner and its message, at most as long as one poll lasts.
 
         Returns:
             Whether it is there.
@@ -134,7 +138,8 @@ class Signaling:
         request = WaitRequest.model_validate(self._seat() | {"wait_us": WAIT_POLL_US})
         asked_at = self._clock.now()
         answer = await self._post(f"{self._path()}/wait", request, WaitResponse, WAIT_POLL_US)
-        if not answer.partner:
+        lacks_message = self.pake is not None and answer.partner_pake is None
+        if answer.left is None and (lacks_message or not answer.partner):
             await self._space(asked_at)
         return answer
 
@@ -222,6 +227,7 @@ class Signaling:
             "session": self.seated.session,
             "seat": self.seated.seat,
             "secret": self._secret,
+            "pake": self.pake,
         }
 
     async def _post(

@@ -35,7 +35,7 @@ class Reason(StrEnum):
     BUDGET_SPENT = "budget_spent"
     """The SYN budget ran out before the SYNs crossed."""
     AUTHENTICATION = "authentication"
-    """A connection opened, but its far end could not prove the code."""
+    """The partner, or whoever answered at its address, could not prove the code."""
     NOT_SELECTED = "not_selected"
     """A connection opened, but broke before both peers had agreed on it."""
     NO_RELAY = "no_relay"

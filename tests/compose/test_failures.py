@@ -6,7 +6,7 @@ import pytest
 
 from tests.compose.project import Project
 
-OTHER_CODE = "8955-aaaaaaaaaaaaaaaaaaaaaaaaaa"
+OTHER_CODE = "8955-crossover-zulu"
 """The same nameplate: both meet. Other secret words."""
 NO_PATH, AUTHENTICATION = 5, 6
 """Exit codes of midair."""

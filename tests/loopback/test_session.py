@@ -23,7 +23,7 @@ from peer.io.sockets import claim_ports
 from rendezvous.protocol.messages import Reason
 from tests.loopback.ports import free_ports
 from tests.loopback.programs import BIN, KEYS, PATIENCE_S, Peer, finish_both, pair, rendezvous
-from tests.loopback.seats import seat
+from tests.loopback.seats import seat_of
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_command_when_pasted_into_a_shell_connects(url: str) -> None:
 def test_code_when_its_secret_is_wrong_both_exit_6(url: str) -> None:
     with Peer("listen", "--json", url=url) as one:
         code = Code.parse(one.wait_for("code")["code"])
-        wrong = Code(code.nameplate, bytes(16))
+        wrong = Code(code.nameplate, bytes(2))
         with Peer("connect", str(wrong), url=url) as other:
             assert finish_both(one, other, b"secret", b"secret") == ((6, b""), (6, b""))
             assert "the two codes are not the same" in other.said
@@ -135,7 +135,7 @@ def test_code_when_its_secret_is_wrong_both_exit_6(url: str) -> None:
 
 
 def test_code_when_both_sides_have_it_already_serves_both(url: str) -> None:
-    code = str(Code(str(100_000_000 + secrets.randbelow(10**8)), secrets.token_bytes(16)))
+    code = str(Code(str(100_000_000 + secrets.randbelow(10**8)), secrets.token_bytes(2)))
     with Peer("listen", "--json", url=url, env={"MIDAIR_CODE": code}) as one:
         one.wait_for("waiting")
         with Peer("connect", url=url, env={"MIDAIR_CODE": code}) as other:
@@ -185,8 +185,7 @@ async def test_local_port_when_taken_while_waiting_exits_2_and_tells_the_partner
         code = one.wait_for("code")["code"]
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", closed_port))
-            partner = seat(url)
-            await partner.join(code.partition("-")[0])
+            partner = await seat_of(url, code)
             assert one.finish()[0] == 2
             assert f"local port {closed_port}" in one.events[-1]["message"]
             assert (await partner.wait()).left is Reason.PORT_IN_USE
@@ -237,8 +236,7 @@ async def test_signal_when_paired_exits_130_and_the_partner_hears_it(
     url: str, number: signal.Signals
 ) -> None:
     with Peer("listen", "--json", url=url) as one:
-        partner = seat(url)
-        await partner.join(one.wait_for("code")["code"].partition("-")[0])
+        partner = await seat_of(url, one.wait_for("code")["code"])
         one.wait_for("mapping")
         one.process.send_signal(number)
         assert one.finish() == (130, b"")

@@ -19,7 +19,19 @@ from enum import Enum
 from pathlib import Path
 
 from peer import errors
-from peer.core import agent, code, frames, meeting, proof, race, stream_machine, volley
+from peer.core import (
+    agent,
+    binding,
+    code,
+    frames,
+    keys,
+    meeting,
+    proof,
+    race,
+    secret,
+    stream_machine,
+    volley,
+)
 from peer.io import attempt, learn, wire
 from peer.meet_options import MEET_TIMEOUT_S
 from peer.settings import CONNECT_TIMEOUT_NS
@@ -33,6 +45,9 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "protocol.md"
 GOLDEN = Path(__file__).parent
 COLUMNS = 100
+SESSION = bytes.fromhex("0f1e2d3c4b5a69788796a5b4c3d2e1f0")
+OWN = bytes.fromhex("a1" * 32)
+"""The fingerprint of a certificate: the golden report's."""
 _PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -156,7 +171,8 @@ def numbers() -> str:
         ("share of the budget from which the rest is spread", f"{volley.SPREAD_FROM:.0%}"),
         ("race after the deadline, at most", f"{attempt.RACE_GRACE_NS // s} s"),
         ("wait for SELECTED", f"2 round trips + {race.SELECT_GRACE_NS // s} s"),
-        ("secret of a code", f"{code.SECRET_BYTES} bytes"),
+        ("words of a code, unless told otherwise", code.DEFAULT_WORDS),
+        ("words of a code", f"{code.MIN_WORDS} to {code.MAX_WORDS}"),
         ("nonce and proof", f"{proof.NONCE_BYTES} and {proof.PROOF_BYTES} bytes"),
         ("credit at the start of each direction", f"{stream_machine.WINDOW} bytes"),
         ("DATA that our peer sends, at most", f"{frames.DATA_SEND_MAX} bytes"),
@@ -177,10 +193,29 @@ def numbers() -> str:
 
 
 def vector() -> str:
-    """Return a code and its key: those of the golden proofs."""
-    made = code.Code("42", bytes(range(code.SECRET_BYTES)))
-    rows = ("code", made), ("secret", made.secret.hex()), ("key", made.key(proof.PURPOSE).hex())
-    return "```\n" + "".join(f"{name:6}  {value}\n" for name, value in rows) + "```\n"
+    """Return what is derived for one attempt: the keys of the golden proofs."""
+    answer = (GOLDEN / "http" / "attempt_response_appointment.json").read_text()
+    plan = messages.AttemptResponse.model_validate_json(answer).appointment
+    assert plan is not None
+    assert plan.partner is not None
+    partner = bytes.fromhex(plan.partner.certificate)
+    digest = binding.digest(SESSION, plan)
+    key = keys.SessionKey(bytes(range(keys.KEY_BYTES)), SESSION)
+    shared = secret.Secret(bytes(range(secret.SECRET_BYTES)))
+    rows = (
+        ("code", code.Code("42", bytes(range(code.DEFAULT_WORDS)))),
+        ("session", SESSION.hex()),
+        ("material", key.material.hex()),
+        ("certificate", f"{OWN.hex()} (of seat a, the initiator)"),
+        ("partner", partner.hex()),
+        ("identity", keys.identity_proof(key, "a", plan.attempt, OWN).hex()),
+        ("digest", digest.hex()),
+        ("race", keys.race_key(key, digest, OWN, partner).hex()),
+        ("secret", shared),
+        ("its plate", shared.nameplate),
+        ("its material", keys.SessionKey.of_secret(shared, SESSION).material.hex()),
+    )
+    return "```\n" + "".join(f"{name:12}  {value}\n" for name, value in rows) + "```\n"
 
 
 def golden(path: Path) -> str:

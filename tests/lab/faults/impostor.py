@@ -1,7 +1,8 @@
 """A stranger at the partner's appointed endpoints: it joins, learns, reports and fires as a peer
-does, by the project's own code, but what it says on the connections is none of a partner's.
+does, by the project's own code, but what it says on the connections is none of a partner's.  It has
+the code, since a peer fires at nobody who does not.
 
-``impostor.py HOW NAMEPLATE URL``, HOW being
+``impostor.py HOW CODE URL``, HOW being
 
     garbage   says something that is no greeting
     silence   says nothing
@@ -21,12 +22,14 @@ import socket
 import sys
 
 from peer.core.clockmap import ClockMap
+from peer.core.code import Code
 from peer.core.greeting import Hello, Proof, encode
 from peer.core.proof import NONCE_BYTES, PROOF_BYTES, Place
 from peer.core.times import MonoNs, UtcNs
 from peer.core.volley import VolleyRule
 from peer.io.clock import SystemClock, read_clockmap
 from peer.io.fire import Barrel, VolleyThread
+from peer.io.keying import Keying
 from peer.io.learn import Learned, learn
 from peer.io.signaling import Signaling
 from peer.settings import Settings
@@ -91,17 +94,25 @@ async def keep(
         thread.stop()
 
 
-async def impose(how: str, nameplate: str, url: str) -> None:
+async def impose(how: str, code: str, url: str) -> None:
     """Take the second seat, and every appointment there is."""
     clock = SystemClock()
     clockmap = read_clockmap(clock)
     signaling = Signaling(url, clock, secrets.token_hex(32))
-    await signaling.join(nameplate)
+    known = Code.parse(code)
+    keying = Keying(known)
+    signaling.pake = keying.message
+    seated = await signaling.join(known.nameplate)
+    agreement = keying.agree(seated, seated.partner_pake)
+    while agreement is None:
+        agreement = keying.agree(seated, (await signaling.wait()).partner_pake)
     attempt, partner_left = 1, False
     while not partner_left:
         learned = await learn(Settings(url, ntp=()), signaling, clock, clockmap)
         try:
-            answer = await signaling.report(attempt, learned.report, POLL_NS)
+            announced = {"identity": agreement.announce(attempt)}
+            report = learned.report.model_copy(update=announced)
+            answer = await signaling.report(attempt, report, POLL_NS)
             partner_left = answer.left is not None
             if answer.appointment is not None:
                 session = bytes.fromhex(signaling.seated.session)

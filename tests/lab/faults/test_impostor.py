@@ -24,7 +24,8 @@ NOT_OURS = (
 WRONG_CODE = (
     6,
     "authentication",
-    "the two codes are not the same, or somebody else answered at your partner's address",
+    "whoever answered at your partner's address could not prove to be your partner, or the "
+    "rendezvous told the two of you different things",
 )
 
 
@@ -52,7 +53,7 @@ def test_stranger_at_the_appointed_endpoint_is_dropped_and_hears_no_data(
         session.listen()
         session.seats["a"].write(MESSAGES["a"])
         stranger = Seat(impostor, b"", stack)
-        stranger.start([how, session.code.partition("-")[0], scenario.url], {})
+        stranger.start([how, session.code, scenario.url], {})
         a = session.end("a")["a"]
         heard = stranger.end(session.deadline)
     assert failure(a) == ends_as

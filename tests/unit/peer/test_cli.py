@@ -15,7 +15,7 @@ from peer.apps import command
 from peer.settings import DEFAULT_NTP, Settings
 
 URL = "http://127.0.0.1:9"
-CODE = "42-aaaqeayeaudaocajbifqydiob4"
+CODE = "42-crossover-clockwork"
 
 
 @pytest.fixture

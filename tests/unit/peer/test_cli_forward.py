@@ -12,7 +12,7 @@ from peer.apps import command
 from peer.apps.forward import Binding, Serving
 from peer.core.places import Pattern, TcpPlace, UnixPlace
 
-CODE = "42-aaaqeayeaudaocajbifqydiob4"
+CODE = "42-crossover-clockwork"
 
 
 @pytest.fixture

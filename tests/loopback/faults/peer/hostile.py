@@ -13,6 +13,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from peer.core.code import Code
+from peer.io.agreement import Agreement
+from peer.io.keying import Keying
 from rendezvous.protocol import stun
 from rendezvous.protocol.endpoints import Endpoint
 from rendezvous.protocol.messages import (
@@ -20,8 +23,11 @@ from rendezvous.protocol.messages import (
     Appointment,
     AttemptRequest,
     AttemptResponse,
+    JoinRequest,
     Message,
+    OpenRequest,
     Pair,
+    Seat,
     Seated,
     TimeResponse,
     WaitResponse,
@@ -29,7 +35,11 @@ from rendezvous.protocol.messages import (
 
 SESSION = "5e" * 16
 NAMEPLATE = "4711"
-CODE = f"{NAMEPLATE}-{'a' * 26}"
+CODE = str(Code(NAMEPLATE, b"no"))
+"""What a peer must be given that shall take this server's partner for its own."""
+LISTEN = ("listen", "--code", CODE)
+OWN = "127.0.0.1:9998"
+"""Where this server says that it has told the partner to fire at."""
 LEAD_US = 150_000
 """From a report to the instant: a peer prepares for 100 ms."""
 ROUTES = {
@@ -110,6 +120,9 @@ class Hostile:
     requests: list[Request] = field(default_factory=list)
     url: str = ""
     reflectors: tuple[str, ...] = ()
+    keying: Keying = field(init=False)
+    partner: Agreement | None = None
+    """The partner's that it plays, by :data:`CODE`."""
 
     def count(self, kind: str) -> int:
         """Return how many requests of a kind came."""
@@ -118,29 +131,47 @@ class Hostile:
     def in_order(self, request: Request, attempt: int) -> bytes:
         """Return the answer of a rendezvous that means no harm."""
         match request.kind:
-            case "open" | "join":
+            case "open":
+                return self._seat("a", OpenRequest.model_validate_json(request.body).pake)
+            case "join":
+                return self._seat("b", JoinRequest.model_validate_json(request.body).pake)
+            case "wait":
                 return said(
-                    Seated(
-                        version=PROTOCOL_VERSION,
-                        nameplate=NAMEPLATE,
-                        session=SESSION,
-                        seat="a" if request.kind == "open" else "b",
-                        ttl_us=600_000_000,
-                        reflectors=self.reflectors,
+                    WaitResponse(
+                        version=PROTOCOL_VERSION, partner=True, partner_pake=self.keying.message
                     )
                 )
-            case "wait":
-                return said(WaitResponse(version=PROTOCOL_VERSION, partner=True))
             case "time":
                 return said(
                     TimeResponse(version=PROTOCOL_VERSION, received_us=now_us(), sent_us=now_us())
                 )
             case "report":
                 report = AttemptRequest.model_validate_json(request.body)
-                plan = self.appoint(attempt, report)
+                plan = self.introduced(self.appoint(attempt, report))
                 return said(AttemptResponse(version=PROTOCOL_VERSION, appointment=plan))
             case _:
                 return b"HTTP/1.1 204 No Content\r\n\r\n"
+
+    def introduced(self, plan: Appointment) -> Appointment:
+        """Put the partner that this server plays into an appointment."""
+        if self.partner is None:  # the peer has a code of its own
+            return plan
+        return plan.model_copy(update={"partner": self.partner.announce(plan.attempt)})
+
+    def _seat(self, seat: Seat, pake: str | None) -> bytes:
+        self.keying = Keying(Code.parse(CODE))
+        seated = Seated(
+            version=PROTOCOL_VERSION,
+            nameplate=NAMEPLATE,
+            session=SESSION,
+            seat=seat,
+            ttl_us=600_000_000,
+            reflectors=self.reflectors,
+            partner_pake=None if seat == "a" else self.keying.message,
+        )
+        far: Seat = "b" if seat == "a" else "a"
+        self.partner = self.keying.agree(seated.model_copy(update={"seat": far}), pake)
+        return said(seated)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
@@ -183,7 +214,7 @@ def nobody(attempt: int, _: AttemptRequest) -> Appointment:
 def appointment(attempt: int, remotes: list[str], **changes: object) -> Appointment:
     """Make an appointment that is in order, or is not."""
     pairs = tuple(
-        Pair(pair=number, port_index=number, family=4, remote=remote)
+        Pair(pair=number, port_index=number, family=4, remote=remote, own=OWN)
         for number, remote in enumerate(remotes)
     )
     instant_us = now_us() + LEAD_US

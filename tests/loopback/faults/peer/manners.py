@@ -6,13 +6,11 @@ import asyncio
 import secrets
 from collections.abc import Callable
 
-from peer.core.confirm import NO_APPOINTMENT
 from peer.core.greeting import Facts, Hello, Proof, Select, Selected, encode
 from peer.core.offer import PIPE
 from peer.core.proof import NONCE_BYTES, PROOF_BYTES, holds, make_proof
 from peer.errors import StreamBrokenError
 from peer.io.channel import Binding, secure
-from peer.io.identity import Identity
 from peer.io.offer import announce, hear
 from peer.io.stream import Stream
 from peer.io.tls import Tls
@@ -107,10 +105,12 @@ async def proven(line: Line) -> None:
     await line.greet(hello)
     far = await line.greeting()
     assert isinstance(far, Hello)
-    await line.greet(Proof(make_proof(line.key, line.role, line.place, hello.nonce, far.nonce)))
+    await line.greet(
+        Proof(make_proof(line.bound.key, line.role, line.place, hello.nonce, far.nonce))
+    )
     proof = await line.greeting()
     assert isinstance(proof, Proof)
-    assert holds(proof.proof, line.key, line.role, line.place, hello.nonce, far.nonce)
+    assert holds(proof.proof, line.bound.key, line.role, line.place, hello.nonce, far.nonce)
 
 
 async def kept(line: Line) -> Tls:
@@ -124,8 +124,10 @@ async def kept(line: Line) -> Tls:
         told = await line.greeting()
         assert isinstance(told, Select)
         await line.greet(Selected(FACTS))
-    binding = Binding(line.key, line.role, line.place, NO_APPOINTMENT, FACTS, told.facts)
-    return await secure(line.sock, Identity.make(), binding, expected=None, round_trip_s=1.0)
+    bound = line.bound
+    binding = Binding(bound.key, line.role, line.place, bound.digest, FACTS, told.facts)
+    own, far = line.agreement.identity, bound.partner
+    return await secure(line.sock, own, binding, expected=far, round_trip_s=1.0)
 
 
 class Talk:

@@ -14,10 +14,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from peer.core.code import SECRET_BYTES, Code
+from peer.core.code import DEFAULT_WORDS, Code
 from peer.core.greeting import Greeting, GreetingDecoder, encode
-from peer.core.proof import PURPOSE, Place
+from peer.core.proof import Place
+from peer.io.agreement import Agreement, Bound
 from peer.io.clock import SystemClock, read_clockmap
+from peer.io.keying import Keying
 from peer.io.learn import Learned, learn
 from peer.io.signaling import Signaling
 from peer.io.sockets import LocalPort
@@ -46,7 +48,8 @@ class Line:
     sock: socket.socket
     place: Place
     role: Role
-    key: bytes
+    agreement: Agreement
+    bound: Bound
     heard: bytearray = field(default_factory=bytearray)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -95,11 +98,13 @@ class Partner:
 
     url: str
     manners: dict[int, Manner]
-    code: Code | None = None
+    agreement: Agreement | None = None
     role: Role = "responder"
     lines: list[Line] = field(default_factory=list)
     appointments: list[Appointment] = field(default_factory=list)
     learned: list[Learned] = field(default_factory=list)
+    bound: dict[int, asyncio.Future[Bound]] = field(default_factory=dict)
+    keying: Keying = field(init=False)
     ended: asyncio.Future[AttemptResponse] = field(init=False)
     signaling: Signaling = field(init=False)
 
@@ -109,21 +114,32 @@ class Partner:
         self.ended = asyncio.get_running_loop().create_future()
 
     async def join(self, code: str) -> None:
-        """Take the second seat."""
-        self.code = Code.parse(code)
-        await self.signaling.join(self.code.nameplate)
+        """Take the second seat, and agree the key."""
+        known = Code.parse(code)
+        self._begin(known)
+        seated = await self.signaling.join(known.nameplate)
+        self.agreement = self.keying.agree(seated, seated.partner_pake)
+        if self.agreement is None:
+            await self.wait()
 
     async def open(self) -> str:
         """Take the first seat; returns the code."""
         seated = await self.signaling.open()
         self.role = "initiator"
-        self.code = Code(seated.nameplate, secrets.token_bytes(SECRET_BYTES))
-        return str(self.code)
+        code = Code(seated.nameplate, secrets.token_bytes(DEFAULT_WORDS))
+        self._begin(code)
+        return str(code)
+
+    def _begin(self, code: Code) -> None:
+        self.keying = Keying(code)
+        self.signaling.pake = self.keying.message
 
     async def wait(self) -> None:
-        """Wait for the peer to take the other seat."""
-        while not (await self.signaling.wait()).partner:
-            pass
+        """Wait for the peer to take the other seat, and agree the key."""
+        while self.agreement is None:
+            answer = await self.signaling.wait()
+            if answer.partner:
+                self.agreement = self.keying.agree(self.signaling.seated, answer.partner_pake)
 
     async def learn(self) -> Report:
         """Learn, on fresh ports that stay this partner's."""
@@ -133,7 +149,9 @@ class Partner:
         return self.learned[-1].report
 
     async def report(self, attempt: int, report: Report) -> AttemptResponse:
-        """Hand the report in, until there is an answer."""
+        """Hand the report in, as this partner's own, until there is an answer."""
+        assert self.agreement is not None
+        report = report.model_copy(update={"identity": self.agreement.announce(attempt)})
         while True:
             answer = await self.signaling.report(attempt, report, POLL_NS)
             if answer.appointment or answer.verdict or answer.left:
@@ -141,10 +159,12 @@ class Partner:
 
     async def play(self) -> None:
         """Keep every appointment, until the peer has left."""
+        assert self.agreement is not None
         async with asyncio.TaskGroup() as group:
             attempt = 1
             while True:
                 report = await self.learn()
+                self.bound[attempt] = asyncio.get_running_loop().create_future()
                 for port in self.learned[-1].ports:
                     if port.index in self.manners:
                         port.volley.listen()
@@ -154,6 +174,7 @@ class Partner:
                     self.ended.set_result(answer)
                     return
                 self.appointments.append(answer.appointment)
+                self.bound[attempt].set_result(self.agreement.bind(answer.appointment))
                 attempt += 1
 
     async def leave(self, reason: Reason) -> None:
@@ -164,8 +185,8 @@ class Partner:
         sock, _ = await asyncio.get_running_loop().sock_accept(port.volley)
         with sock:
             place = Place(bytes.fromhex(self.signaling.seated.session), attempt, port.index)
-            assert self.code is not None
-            line = Line(sock, place, self.role, self.code.key(PURPOSE))
+            assert self.agreement is not None
+            line = Line(sock, place, self.role, self.agreement, await self.bound[attempt])
             self.lines.append(line)
             await self.manners[port.index](line)
             while not line.closed.is_set():

@@ -26,6 +26,7 @@ from rendezvous.protocol.messages import (
 from tests.api.server import program
 from tests.loopback.faults.peer.hostile import (
     LEAD_US,
+    LISTEN,
     Request,
     appointment,
     hostile,
@@ -78,7 +79,7 @@ async def test_targets_when_nobody_should_be_fired_at_them_are_refused(
         return appointment(attempt, [remote] * 4)
 
     async with hostile(host=host, appoint=appoint) as server:
-        with Peer("listen", "--json", url=server.url) as one:
+        with Peer(*LISTEN, "--json", url=server.url) as one:
             assert await ended(one, b"mine") == (3, b"")
             verdict, message = failure(one)
             assert verdict == "refused"
@@ -93,7 +94,7 @@ async def test_target_when_on_loopback_of_somebody_else_never_hears_of_it() -> N
 
     with socket.create_server(("127.0.0.1", 0)) as victim:
         async with hostile(host="127.0.0.2", appoint=appoint) as server:
-            with Peer("listen", "--json", url=server.url) as one:
+            with Peer(*LISTEN, "--json", url=server.url) as one:
                 assert (await ended(one, b"mine"))[0] == 3
         victim.setblocking(False)
         with pytest.raises(BlockingIOError):
@@ -109,7 +110,7 @@ async def test_peer_when_appointed_to_itself_is_never_connected(turned: int) -> 
         return appointment(attempt, own[turned:] + own[:turned])
 
     async with hostile(appoint=appoint) as server:
-        with Peer("listen", "--json", url=server.url) as one:
+        with Peer(*LISTEN, "--json", url=server.url) as one:
             assert await ended(one, b"mine") == (3, b"")
             assert failure(one)[0] == "refused"
             assert "that is this peer itself" in failure(one)[1]
@@ -185,7 +186,7 @@ async def test_appointment_when_its_numbers_are_absurd_ends_in_words(
         return appointment(attempt, [ANYBODY], **changes())
 
     async with hostile(appoint=appoint) as server:
-        with Peer("listen", "--json", "--timeout", "2", url=server.url) as one:
+        with Peer(*LISTEN, "--json", "--timeout", "2", url=server.url) as one:
             assert await ended(one, b"mine") == (ends_as[0], b"")
             assert re.fullmatch(ends_as[1], failure(one)[0])
             for fired in (e for e in one.events if e["event"] == "volley"):
@@ -217,7 +218,7 @@ async def test_appointment_when_it_is_none_ends_with_3(
     change: Callable[[dict[str, Any]], None],
 ) -> None:
     async with hostile({"report": broken(change)}) as server:
-        with Peer("listen", "--json", url=server.url) as one:
+        with Peer(*LISTEN, "--json", url=server.url) as one:
             assert await ended(one, b"mine") == (3, b"")
             assert "answered what no rendezvous answers" in failure(one)[1]
 
@@ -234,7 +235,7 @@ async def test_pairs_when_they_share_a_number_or_a_port_are_fired_once() -> None
         return plan.model_copy(update={"pairs": (*twice, four)})
 
     async with hostile(appoint=appoint) as server:
-        with Peer("listen", "--json", "--timeout", "1", url=server.url) as one:
+        with Peer(*LISTEN, "--json", "--timeout", "1", url=server.url) as one:
             assert (await ended(one, b"mine"))[0] == 5
             (first, *_) = [e for e in one.events if e["event"] == "appointment"]
             assert len(first["pairs"]) == 2

@@ -61,7 +61,8 @@ NOT_SELECTED = (
 )
 WRONG_CODE = (
     "authentication",
-    "the two codes are not the same, or somebody else answered at your partner's address",
+    "whoever answered at your partner's address could not prove to be your partner, or the "
+    "rendezvous told the two of you different things",
 )
 
 

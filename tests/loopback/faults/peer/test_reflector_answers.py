@@ -8,7 +8,7 @@ import pytest
 
 from rendezvous.protocol import stun
 from rendezvous.protocol.endpoints import Endpoint
-from tests.loopback.faults.peer.hostile import Reflect, honest_reflection, hostile
+from tests.loopback.faults.peer.hostile import LISTEN, Reflect, honest_reflection, hostile
 from tests.loopback.faults.peer.process import ended, event, failure, happened
 from tests.loopback.programs import Peer
 
@@ -114,6 +114,6 @@ async def test_reflector_when_it_lies_about_the_address_is_only_repeated(where: 
         return stun.encode_binding_success(transaction, Endpoint.parse(where), "a.token")
 
     async with hostile(reflect=reflect) as server:
-        with Peer("listen", "--json", url=server.url) as one:
+        with Peer(*LISTEN, "--json", url=server.url) as one:
             assert set((await event(one, "mapping"))["srflx"]) == {where}
             assert ":9999" in str((await event(one, "appointment"))["pairs"])

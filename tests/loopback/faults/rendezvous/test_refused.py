@@ -10,9 +10,9 @@ from tests.loopback.faults.rendezvous.relay import Kind, edit, relay
 from tests.loopback.faults.rendezvous.server import Server, carries_a_session
 from tests.loopback.ports import free_ports
 from tests.loopback.programs import Peer
-from tests.loopback.seats import seat
+from tests.loopback.seats import seat_of
 
-NOWHERE = str(Code("999999999", bytes(16)))
+NOWHERE = str(Code("999999999", bytes(2)))
 MINE, NEWER = b'"version":1', b'"version":2'
 
 
@@ -36,8 +36,7 @@ async def test_third_peer_when_both_seats_are_taken_exits_3_and_harms_nobody(
 ) -> None:
     with Peer("listen", "--json", url=server.url) as one:
         code = one.wait_for("code")["code"]
-        second = seat(server.url)
-        await second.join(code.partition("-")[0])
+        second = await seat_of(server.url, code)
         with Peer("connect", code, url=server.url) as third:
             assert third.finish() == (3, b"")
             assert "both seats of this session are taken" in third.said

@@ -1,0 +1,40 @@
+"""What a session that has run out of time was about: one error, by how far it came."""
+
+from __future__ import annotations
+
+from peer.core.agent import Agent, State
+from peer.core.verdict import explain
+from peer.errors import MidairError, NoPathError, UnreachableError
+from rendezvous.protocol.messages import Reason
+
+
+def out_of_time(agent: Agent, rendezvous: str, *, has_joined: bool) -> MidairError:
+    """Say what was waited for in vain.
+
+    Args:
+        agent: the session.
+        rendezvous: its URL.
+        has_joined: the partner was there first, and only what it has to send is waited for.
+
+    Returns:
+        The error, with its sentence, hint and exit code.
+    """
+    if agent.misses:
+        # The last miss says more than that time is over.
+        return explain(agent.misses[-1].reason, "you")
+    match agent.state:
+        case State.SEATING:
+            return UnreachableError(
+                f"the rendezvous {rendezvous} did not answer in time",
+                "Check the URL, that `midair-rendezvous` runs there, and --timeout",
+            )
+        case State.WAITING if not has_joined:
+            what = "your partner did not come in time"
+            hint = "Start both sides within --timeout of each other"
+        case State.WAITING | State.REPORTING:
+            what = "no path: your partner came, and then nothing more was heard of it"
+            hint = "See whether it still runs; start again on both sides, with a new code"
+        case _:
+            what = "no path: no connection within the time given"
+            hint = "Try again; with -v you see how far it came"
+    return NoPathError(Reason.TIMEOUT, what, hint)

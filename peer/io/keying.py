@@ -1,0 +1,68 @@
+"""How two peers who have met come to one key: by the words of a code, or by a shared secret.
+
+It is finished before a peer learns and reports: the exchange computes for milliseconds, and
+nothing may compute near the instant.
+"""
+
+from __future__ import annotations
+
+import os
+
+from peer.core.code import Code
+from peer.core.keys import SessionKey
+from peer.core.pake import Exchange, PakeError
+from peer.core.secret import Secret
+from peer.errors import AuthenticationError
+from peer.io.agreement import AGAIN, Agreement
+from rendezvous.protocol.messages import Seat, Seated
+
+Known = Code | Secret
+"""What both users have."""
+
+
+class Keying:
+    """One peer's part.
+
+    Attributes:
+        message: what the partner needs, for the rendezvous to pass on; None: nothing.
+    """
+
+    def __init__(self, known: Known) -> None:
+        """Begin; some milliseconds for a code.
+
+        Args:
+            known: what the key is made of.
+        """
+        self._known = known
+        self._exchange: Exchange | None = None
+        self.message: str | None = None
+        if isinstance(known, Code):
+            self._exchange = Exchange(known.words.encode("ascii"), known.nameplate, os.urandom)
+            self.message = self._exchange.message.hex()
+
+    def agree(self, seated: Seated, partner: str | None) -> Agreement | None:
+        """Make the key; some milliseconds for a code.
+
+        Args:
+            seated: this peer's seat.
+            partner: the partner's message, as far as it has come.
+
+        Returns:
+            What the session stands on; None: the partner's message is needed first.
+
+        Raises:
+            AuthenticationError: what came is no partner's message, or who joined has sent none.
+        """
+        seat: Seat = seated.seat
+        session = bytes.fromhex(seated.session)
+        if isinstance(self._known, Secret):
+            return Agreement(SessionKey.of_secret(self._known, session), seat)
+        assert self._exchange is not None
+        if partner is None:
+            if seat == "a":
+                raise AuthenticationError("whoever has joined does not ask for a key", AGAIN)
+            return None
+        try:
+            return Agreement(self._exchange.finish(bytes.fromhex(partner), session), seat)
+        except PakeError as error:
+            raise AuthenticationError(f"no key could be agreed: {error}", AGAIN) from None
