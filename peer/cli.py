@@ -7,10 +7,11 @@ quick; everything else is loaded by the command that runs.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from peer.code_options import joining, joining_options, opening, opening_options
 from peer.commands.receive import receive
 from peer.commands.send import send
 from peer.forward_options import binding, binding_options, serving, serving_options
@@ -18,15 +19,16 @@ from peer.meet_options import MEET_TIMEOUT_S, meet_settings
 from peer.options import (
     INTERRUPTED,
     OPTIONS,
-    Command,
     connect_settings,
     ntp_servers,
-    read_line,
     reflector_names,
     timeout_option,
     with_options,
 )
 from peer.settings import DoctorSettings
+
+if TYPE_CHECKING:
+    from peer.core.secret import Secret
 
 _common = with_options(*OPTIONS)
 """Of the commands that use a rendezvous to connect."""
@@ -46,56 +48,41 @@ main.add_command(send)
 main.add_command(receive)
 
 
-def _code_file(command: Command) -> Command:
-    return click.option(
-        "--code-file", metavar="FILE|-", help="Read the code from a file, or from stdin."
-    )(command)
-
-
 @main.command()
-@click.option(
-    "--code",
-    envvar="MIDAIR_CODE",
-    metavar="CODE",
-    help="Use a code that both sides have already.  [env: MIDAIR_CODE; default: a new one]",
-)
-@_code_file
+@opening_options
 @serving_options
 @_common
-def listen(code: str | None, code_file: str | None, **options: Any) -> None:
+def listen(**options: Any) -> None:
     """Make a code, wait for a partner, connect.
 
     A code is good for one connection. --code-file and MIDAIR_CODE keep one that you have
-    agreed on before out of the list of processes.
+    agreed on before out of the list of processes; --secret-file and MIDAIR_SECRET take what
+    `midair meet --new-secret` makes, for machines: it serves again and again.
     """
+    known = opening(options)
     serves = serving(options)
     forward = {} if serves is None else {"use": serves, "words": serves.partners_words()}
-    _run(read_line(code_file, "code") if code_file else code, options, listens=True, **forward)
+    _run(known, options, listens=True, **forward)
 
 
 @main.command()
-@click.argument("code", required=False, envvar="MIDAIR_CODE")
-@_code_file
+@joining_options
 @binding_options
 @_common
-def connect(code: str | None, code_file: str | None, **options: Any) -> None:
+def connect(**options: Any) -> None:
     """Join the partner whose `midair listen` made CODE.
 
     The code may also come from --code-file or from MIDAIR_CODE, which keep it out of the
-    list of processes.
+    list of processes; you are asked for it on a terminal. With --secret-file or MIDAIR_SECRET
+    there is no code, and either side may be first.
     """
+    known = joining(options, opens="listen")
     binds = binding(options)
-    code = read_line(code_file, "code") if code_file else code
-    if code is None:
-        raise click.UsageError(
-            "No code given. Run `midair listen` on the other host; it prints the command for this "
-            "one."
-        )
     if binds is None:
-        _run(code, options, listens=False)
+        _run(known, options, listens=False)
     else:
         try:
-            _run(code, options, listens=False, use=binds, prepare=binds.claim)
+            _run(known, options, listens=False, use=binds, prepare=binds.claim)
         finally:
             binds.release()
 
@@ -194,14 +181,14 @@ def doctor(reflectors: tuple[str, ...], as_json: bool, **options: Any) -> None:
     sys.exit(exit_code)
 
 
-def _run(code: str | None, options: dict[str, Any], *, listens: bool, **use: Any) -> None:
+def _run(known: str | Secret | None, options: dict[str, Any], *, listens: bool, **use: Any) -> None:
     settings = connect_settings(options)
     try:
         from peer.apps.command import run_pipe
 
         exit_code = run_pipe(
             settings,
-            code,
+            known,
             listens=listens,
             as_json=options["as_json"],
             trace_path=options["trace"],

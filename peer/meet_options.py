@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from peer.code_options import parse_secret
 from peer.options import INTERRUPTED, hooks_of_environment, ntp_servers, read_line
 from peer.settings import MeetSettings
 from rendezvous.protocol.times import NS_PER_S
@@ -65,8 +66,6 @@ def _instant(text: str) -> tuple[int, int]:
 
 
 def _secret(path: str | None, *, needed: bool) -> bytes:
-    from peer.core.secret import Secret, SecretError
-
     if path is not None:
         text, where = read_line(path, "secret"), "--secret-file"
     elif environment := os.environ.get("MIDAIR_SECRET"):
@@ -75,10 +74,7 @@ def _secret(path: str | None, *, needed: bool) -> bytes:
         text, where = _ask(), "The secret"
     else:
         return b""
-    try:
-        return Secret.parse(text).data
-    except SecretError as error:
-        raise click.UsageError(f"{where}: {error}.") from None
+    return parse_secret(text, where).data
 
 
 def _ask() -> str:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from peer.core.code import DEFAULT_WORDS
 from peer.settings import DEFAULT_NTP, PAIR_PORTS, Settings, TestHooks, check_ntp, timeout_ns
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -182,5 +183,6 @@ def connect_settings(options: Mapping[str, Any]) -> Settings:
         ntp=ntp_servers(options),
         local_port=options["local_port"],
         timeout_ns=options["timeout"],
+        words=options.get("words", DEFAULT_WORDS),
         hooks=hooks_of_environment(),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from peer.core.code import DEFAULT_WORDS
 from rendezvous.protocol.times import NS_PER_S
 
 DEFAULT_NTP = ("0.pool.ntp.org", "1.pool.ntp.org", "2.pool.ntp.org", "3.pool.ntp.org")
@@ -79,6 +80,8 @@ class Settings:
     timeout_ns: int | None = None
     """Most that waiting for the partner may take, and again that connecting may take; None: no
     limit while waiting, :data:`CONNECT_TIMEOUT_NS` from the partner's arrival on."""
+    words: int = DEFAULT_WORDS
+    """Of a code that is made."""
     hooks: TestHooks = field(default_factory=TestHooks)
 
 

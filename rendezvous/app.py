@@ -183,8 +183,13 @@ def _add_join(
         async def known() -> bool | None:
             return await store.knows(nameplate, clock.now_us()) or None
 
+        async def awaited() -> bool | None:
+            return await store.awaits(nameplate, clock.now_us()) or None
+
+        if message.wait_us:
+            await parking.wait(request, nameplate, message.wait_us, awaited)
         # A server that was restarted has forgotten who waits here: the next poll tells it.
-        if (left_us := settled_us - clock.now_us()) > 0:
+        elif (left_us := settled_us - clock.now_us()) > 0:
             await parking.wait(request, nameplate, left_us, known)
         now_us = clock.now_us()
         place = await store.join(

@@ -37,6 +37,8 @@ from rendezvous.tokens import TICKET_LIFE_US, Tokens
 
 LINGER_US = 60 * US_PER_S
 """How long a session that is over answers repeated requests."""
+ABANDONED_US = 30 * US_PER_S
+"""A peer that waits asks every 10 s, and tries for 25 s while the rendezvous does not answer."""
 FULL_RETRY_US = 30 * US_PER_S
 
 
@@ -98,7 +100,7 @@ class MemoryStore:
         entry = self._openers.get(digest)
         if entry is None:
             self._visits.spend(client, now_us)
-            if nameplate in self._nameplates:
+            if nameplate is not None and not self._is_free(nameplate, now_us):
                 detail = f"somebody else waits under {nameplate}: make a new code"
                 raise Refused(ProblemWord.CROWDED, detail)
             entry = self._create(nameplate or self._free_nameplate(), secrets.token_hex(16), now_us)
@@ -135,6 +137,12 @@ class MemoryStore:
             self._visits.spend(client, now_us)
             self._apply(entry, SeatTaken("b", digest), now_us)
         return self._place(entry, "b", pake, relay, now_us)
+
+    async def awaits(self, nameplate: str, now_us: int) -> bool:
+        """Tell whether somebody waits under a nameplate for a partner."""
+        self._collect(now_us)
+        entry = self._nameplates.get(nameplate)
+        return entry is not None and entry.joinable and entry.session.state is State.WAITING
 
     async def knows(self, nameplate: str, now_us: int) -> bool:
         """Tell whether there is a session under a nameplate, whoever may join it."""
@@ -277,6 +285,18 @@ class MemoryStore:
             wake()
         return entry
 
+    def _is_free(self, nameplate: str, now_us: int) -> bool:
+        """Tell whether a client may have the nameplate that it names.
+
+        A session that is over needs it no more, nor one whose peers have gone without a word: a
+        listener with a code of its own, started again, need not wait until it expires.
+        """
+        entry = self._nameplates.get(nameplate)
+        if entry is None or entry.session.state not in (State.WAITING, State.PAIRED):
+            return True
+        used_us = entry.expires_us - self._limits.ttl_us
+        return not entry.watchers and used_us + ABANDONED_US <= now_us
+
     def _free_nameplate(self) -> str:
         """Draw a free number, short ones first, but none that a few guesses would find."""
         for digits in range(4, 10):
@@ -313,6 +333,7 @@ class MemoryStore:
                 heapq.heappush(self._expiries, (entry.expires_us, session_id))
                 continue
             del self._entries[session_id]
-            del self._nameplates[entry.nameplate]
+            if self._nameplates.get(entry.nameplate) is entry:
+                del self._nameplates[entry.nameplate]
             if entry.opened_by is not None:
                 del self._openers[entry.opened_by]

@@ -111,6 +111,10 @@ class Store(Protocol):
         """Take seat b; the same secret gets the same seat."""
         ...
 
+    async def awaits(self, nameplate: str, now_us: int) -> bool:
+        """Tell whether somebody waits under a nameplate for a partner."""
+        ...
+
     async def knows(self, nameplate: str, now_us: int) -> bool:
         """Tell whether there is a session under a nameplate, whoever may join it."""
         ...

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from peer.apps.connected import Use, run_connected
 from peer.apps.pipe import standard_pipe
 from peer.core.code import Code, CodeError
+from peer.core.secret import Secret
 from peer.core.trace import CodeMade
 from peer.errors import UsageError
 from peer.io.clock import SystemClock
@@ -18,7 +19,7 @@ from peer.tell import Tellers
 
 def run_pipe(
     settings: Settings,
-    code: str | None,
+    known: str | Secret | None,
     *,
     listens: bool,
     as_json: bool,
@@ -33,7 +34,7 @@ def run_pipe(
 
     Args:
         settings: the user's.
-        code: the code as typed; None: make one.
+        known: a code as typed, or a secret; None: make a code.
         listens: take the first seat; else the second.
         as_json: report in JSON lines instead of sentences.
         trace_path: a file for every event; None: no file.
@@ -52,7 +53,7 @@ def run_pipe(
             prepare(tell)
         return Session(
             settings,
-            None if code is None else _parse(code),
+            _parse(known) if isinstance(known, str) else known,
             tell,
             on_code=lambda made: tell(CodeMade(str(made), _command(made, settings, joins, words))),
             listens=listens,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from peer.apps.command import run_pipe
 from peer.apps.receive import Receiver, ask_terminal
 from peer.apps.send import Sender
+from peer.core.secret import Secret
 from peer.core.transfer.names import shown
 from peer.errors import UsageError
 from peer.io.transfer.folder import Folder
@@ -17,7 +18,7 @@ from peer.settings import Settings
 
 def run_send(
     settings: Settings,
-    code: str | None,
+    known: str | Secret | None,
     paths: Sequence[str],
     *,
     as_json: bool,
@@ -28,7 +29,7 @@ def run_send(
 
     Args:
         settings: the user's.
-        code: as typed; None: make one.
+        known: a code as typed, or a secret; None: make a code.
         paths: of files and folders.
         as_json: report in JSON lines instead of sentences.
         trace_path: a file for every event; None: no file.
@@ -43,7 +44,7 @@ def run_send(
         return _usage(error)
     return run_pipe(
         settings,
-        code,
+        known,
         listens=True,
         as_json=as_json,
         trace_path=trace_path,
@@ -55,7 +56,7 @@ def run_send(
 
 def run_receive(
     settings: Settings,
-    code: str,
+    known: str | Secret,
     *,
     to: str,
     overwrite: bool,
@@ -68,7 +69,7 @@ def run_receive(
 
     Args:
         settings: the user's.
-        code: as typed.
+        known: a code as typed, or a secret.
         to: a folder that is there.
         overwrite: replace files that have an offered name.
         ask: the user, on the terminal.
@@ -87,7 +88,7 @@ def run_receive(
     try:
         return run_pipe(
             settings,
-            code,
+            known,
             listens=False,
             as_json=as_json,
             trace_path=trace_path,

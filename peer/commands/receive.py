@@ -7,30 +7,23 @@ from typing import Any
 
 import click
 
-from peer.options import INTERRUPTED, OPTIONS, connect_settings, read_line, with_options
+from peer.code_options import joining, joining_options
+from peer.options import INTERRUPTED, OPTIONS, connect_settings, with_options
 
 
 @click.command()
-@click.argument("code", required=False, envvar="MIDAIR_CODE")
-@click.option("--code-file", metavar="FILE|-", help="Read the code from a file, or from stdin.")
+@joining_options
 @click.option("--to", default=".", metavar="DIR", help="Where files go.  [default: this folder]")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
 @click.option("-y", "--yes", is_flag=True, help="Accept without being asked.")
 @with_options(*OPTIONS)
-def receive(
-    code: str | None, code_file: str | None, to: str, overwrite: bool, yes: bool, **options: Any
-) -> None:
+def receive(to: str, overwrite: bool, yes: bool, **options: Any) -> None:
     """Receive what the partner's `midair send` offers.
 
     You are shown what it is, and asked; without a terminal give --yes. Nothing is written
     outside of the folder, and no file is replaced unless you say --overwrite.
     """
-    code = read_line(code_file, "code") if code_file else code
-    if code is None:
-        raise click.UsageError(
-            "No code given. Run `midair send` on the other host; it prints the command for this "
-            "one."
-        )
+    known = joining(options, opens="send")
     if not yes and (options["as_json"] or not (sys.stdin.isatty() and sys.stderr.isatty())):
         raise click.UsageError("Nobody can be asked without a terminal: give --yes.")
     settings = connect_settings(options)
@@ -39,7 +32,7 @@ def receive(
 
         exit_code = run_receive(
             settings,
-            code,
+            known,
             to=to,
             overwrite=overwrite,
             ask=not yes,

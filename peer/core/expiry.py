@@ -8,13 +8,14 @@ from peer.errors import MidairError, NoPathError, UnreachableError
 from rendezvous.protocol.messages import Reason
 
 
-def out_of_time(agent: Agent, rendezvous: str, *, has_joined: bool) -> MidairError:
+def out_of_time(agent: Agent, rendezvous: str, *, waits: bool, joins: bool) -> MidairError:
     """Say what was waited for in vain.
 
     Args:
         agent: the session.
         rendezvous: its URL.
-        has_joined: the partner was there first, and only what it has to send is waited for.
+        waits: the partner has been waited for.
+        joins: this peer takes the second seat.
 
     Returns:
         The error, with its sentence, hint and exit code.
@@ -23,12 +24,12 @@ def out_of_time(agent: Agent, rendezvous: str, *, has_joined: bool) -> MidairErr
         # The last miss says more than that time is over.
         return explain(agent.misses[-1].reason, "you")
     match agent.state:
-        case State.SEATING:
+        case State.SEATING if not waits:
             return UnreachableError(
                 f"the rendezvous {rendezvous} did not answer in time",
                 "Check the URL, that `midair-rendezvous` runs there, and --timeout",
             )
-        case State.WAITING if not has_joined:
+        case State.SEATING | State.WAITING if waits or not joins:
             what = "your partner did not come in time"
             hint = "Start both sides within --timeout of each other"
         case State.WAITING | State.REPORTING:

@@ -10,7 +10,6 @@ Reference: P. Juola and P. Zimmermann, Whole-Word Phonetic Distances and the PGP
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 BITS_PER_WORD = 8
 
@@ -44,6 +43,8 @@ def nearest(word: str, place: int) -> Sequence[str]:
         word: as typed, in small letters.
         place: 0 is the first word after the nameplate.
     """
+    from difflib import get_close_matches  # for a typing error only
+
     return get_close_matches(word, list_at(place), n=3)
 
 

@@ -8,6 +8,7 @@ hold the session's key, the plan and both certificates.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 from peer.core.binding import BindingError, digest
@@ -15,6 +16,7 @@ from peer.core.keys import SessionKey, identity_holds, identity_proof, race_key
 from peer.errors import AuthenticationError, RefusedError
 from peer.io.identity import Identity
 from rendezvous.protocol import messages
+from rendezvous.protocol.endpoints import Endpoint
 from rendezvous.protocol.messages import Appointment, Seat
 
 AGAIN = "Start again on both sides, with a new code"
@@ -54,17 +56,18 @@ class Agreement:
         proof = identity_proof(self.key, self.seat, attempt, own)
         return messages.Identity(certificate=own.hex(), proof=proof.hex())
 
-    def bind(self, appointment: Appointment) -> Bound:
+    def bind(self, appointment: Appointment, own: Set[Endpoint]) -> Bound:
         """Check who the partner is, and bind the attempt to that and to the plan.
 
         Args:
             appointment: as it came.
+            own: every endpoint that this peer has reported in this session.
 
         Returns:
             What the attempt needs.
 
         Raises:
-            AuthenticationError: the partner does not know the code.
+            AuthenticationError: the partner does not know the code, or is told to fire elsewhere.
             RefusedError: the rendezvous does not pass on what peers say of themselves.
         """
         if appointment.partner is None:
@@ -80,8 +83,14 @@ class Agreement:
             raise RefusedError(
                 f"the rendezvous cannot be checked: {error}", "Install an equal version there"
             ) from None
-        own = self.identity.fingerprint
-        first, second = (own, partner) if appointment.role == "initiator" else (partner, own)
+        for pair in appointment.pairs:
+            if pair.own is not None and Endpoint.parse(pair.own) not in own:
+                raise AuthenticationError(
+                    f"the rendezvous told your partner to fire at {pair.own}, where you are not",
+                    "Use another rendezvous",
+                )
+        mine = self.identity.fingerprint
+        first, second = (mine, partner) if appointment.role == "initiator" else (partner, mine)
         return Bound(race_key(self.key, plan, first, second), plan, partner)
 
     def _check(self, partner: bytes, proof: bytes, attempt: int) -> None:

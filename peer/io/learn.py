@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from peer.core.clockmap import ClockMap, OffsetEstimate
-from peer.core.mapping import Mapping, Observation, summarise
+from peer.core.mapping import Mapping, Observation, own_endpoints, summarise
 from peer.core.rtt import Exchange, RttEstimate, from_exchanges
 from peer.core.times import MonoNs
 from peer.core.trace import ClockLearned, MappingLearned
@@ -99,6 +99,11 @@ class Learned:
     def addresses(self) -> frozenset[str]:
         """The public addresses seen: whether the NAT moved between two attempts."""
         return frozenset(seen.mapped.address for seen in self.observations)
+
+    @property
+    def own(self) -> frozenset[Endpoint]:
+        """Where this peer itself is."""
+        return own_endpoints(self.observations, self.mapping.candidates)
 
     def close(self) -> None:
         """Give every port back that no winner has taken."""

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from peer.core import agent as machine
 from peer.core.agent import Agent
 from peer.core.clockmap import ClockMap
-from peer.core.code import DEFAULT_WORDS, Code
+from peer.core.code import Code
 from peer.core.expiry import out_of_time
-from peer.core.mapping import own_endpoints
 from peer.core.times import MonoNs
-from peer.core.trace import Missed, Paired, TraceEvent, Waiting
+from peer.core.trace import Missed, Paired, TraceEvent
 from peer.errors import (
     AuthenticationError,
     MidairError,
@@ -28,11 +27,13 @@ from peer.io.agreement import Agreement
 from peer.io.answers import GoneError, StaleTokenError
 from peer.io.attempt import Attempt, Won
 from peer.io.clock import Clock, SystemClock, read_clockmap
-from peer.io.keying import Keying, Known
+from peer.io.keying import Known
 from peer.io.learn import FRESH_NS, Learned, learn, trace_of
+from peer.io.seating import Seating
 from peer.io.signaling import Signaling
 from peer.io.sockets import check_ports
 from peer.settings import CONNECT_TIMEOUT_NS, PAIR_PORTS, Settings
+from rendezvous.protocol.endpoints import Endpoint
 from rendezvous.protocol.messages import Appointment, AttemptResult, Reason, Report
 from rendezvous.protocol.times import NS_PER_S
 
@@ -45,15 +46,11 @@ _LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 @dataclass(slots=True)
 class Session:
-    """One peer's session; :meth:`run` it once.
-
-    Attributes:
-        code: what both users have, once there is something.
-    """
+    """One peer's session; :meth:`run` it once."""
 
     settings: Settings
     code: Known | None
-    """None: open a session and make a code."""
+    """What both users have; None: open a session and make a code."""
     emit: Callable[[TraceEvent], None]
     """Takes every trace event as it happens."""
     on_code: Callable[[Code], None] = lambda _: None
@@ -62,19 +59,18 @@ class Session:
     """Take the first seat of the session that ``code`` names; without a code always so."""
     encrypts: bool = True
     """False: the winner stays a plain socket; the partner must want the same."""
-    words: int = DEFAULT_WORDS
-    """Of a code that is made."""
     clock: Clock = field(default_factory=SystemClock)
     started_at: MonoNs | None = None
     """What ``elapsed_ms`` counts from; None: from :meth:`run`."""
     _agent: Agent = field(default_factory=Agent)
     _clockmap: ClockMap = field(init=False)
     _signaling: Signaling = field(init=False)
+    _seating: Seating = field(init=False)
     _learned: Learned | None = None
     _addresses: frozenset[str] = frozenset()
+    _reported: set[Endpoint] = field(default_factory=set)
+    """Also those of before: an outcome is kept for a report whose answer was lost."""
     _won: Won | None = None
-    _keying: Keying = field(init=False)
-    _agreement: Agreement | None = None
     _received_at: MonoNs = field(init=False)
     _limit: asyncio.Timeout = field(init=False)
 
@@ -92,6 +88,7 @@ class Session:
             self.started_at = self.clock.now()
         self._clockmap = read_clockmap(self.clock)
         self._signaling = Signaling(self.settings.rendezvous, self.clock, secrets.token_hex(32))
+        self._seating = Seating(self._signaling, self.clock, self.emit, self.code)
         if self.settings.local_port is not None:
             # Before a code is made or used up.
             check_ports(PAIR_PORTS, self.settings.local_port)
@@ -109,6 +106,12 @@ class Session:
         finally:
             if self._learned is not None:
                 self._learned.close()
+
+    @property
+    def _agreement(self) -> Agreement:
+        """With the partner; only once it has come."""
+        assert self._seating.agreement is not None
+        return self._seating.agreement
 
     def _drop_winner(self) -> None:
         # Won in the very moment in which time was over, or the user stopped it.
@@ -129,8 +132,12 @@ class Session:
     def _out_of_time(self) -> MidairError:
         if self._signaling.trouble is not None:
             return self._signaling.trouble
-        has_joined = self.code is not None and not self.listens
-        return out_of_time(self._agent, self.settings.rendezvous, has_joined=has_joined)
+        return out_of_time(
+            self._agent,
+            self.settings.rendezvous,
+            waits=self._seating.waits,
+            joins=self.code is not None and not self.listens,
+        )
 
     async def _drive(self) -> Won:
         orders = deque(self._agent.start())
@@ -161,37 +168,17 @@ class Session:
         return None
 
     async def _take_seat(self) -> machine.Event:
-        known = self.code
-        if known is not None:
-            self._begin_keying(known)
-        if known is not None and not self.listens:
-            seated = await self._signaling.join(known.nameplate)
-            # The partner was there before: its message may be late, but not for ever.
-            self._limit_connecting()
-            return machine.Seated(paired=self._agree(seated.partner_pake))
-        seated = await self._signaling.open(None if known is None else known.nameplate)
-        if known is None:
-            self.code = code = Code(seated.nameplate, secrets.token_bytes(self.words))
-            self._begin_keying(code)
-            self.on_code(code)
-        self.emit(Waiting(seated.nameplate))
-        return machine.Seated(paired=False)
-
-    def _begin_keying(self, known: Known) -> None:
-        self._keying = Keying(known)
-        self._signaling.pake = self._keying.message
-
-    def _agree(self, partner_pake: str | None) -> bool:
-        self._agreement = self._keying.agree(self._signaling.seated, partner_pake)
-        return self._agreement is not None
+        if self.code is None or self.listens:
+            await self._seating.open(self.settings.words, self.on_code)
+            return machine.Seated(paired=False)
+        is_agreed = await self._seating.join(self.code)
+        # The partner was there before: what is still to come from it may be late, not for ever.
+        self._limit_connecting()
+        return machine.Seated(paired=is_agreed)
 
     async def _await_partner(self) -> machine.Event:
-        while True:
-            answer = await self._signaling.wait()
-            if answer.left is not None:
-                return machine.PartnerLeft(answer.left)
-            if answer.partner and self._agree(answer.partner_pake):
-                return machine.PartnerCame()
+        left = await self._seating.await_partner()
+        return machine.PartnerCame() if left is None else machine.PartnerLeft(left)
 
     def _limit_connecting(self) -> None:
         loop_now = asyncio.get_running_loop().time()
@@ -213,13 +200,13 @@ class Session:
             self._learned = None
         learned = await learn(self.settings, self._signaling, self.clock, self._clockmap)
         self._learned, self._addresses = learned, learned.addresses
+        self._reported |= learned.own
         for event in trace_of(learned):
             self.emit(event)
         return learned
 
     async def _report(self, attempt: int, report: Report) -> machine.Event:
         assert self._learned is not None
-        assert self._agreement is not None
         announced = {"identity": self._agreement.announce(attempt)}
         refused = 0
         while True:
@@ -255,10 +242,9 @@ class Session:
         return fresh.model_copy(update={"previous": report.previous})
 
     async def _fire(self, appointment: Appointment) -> machine.Event:
-        assert self._agreement is not None
         assert self._learned is not None
         assert self.started_at is not None
-        bound = self._agreement.bind(appointment)
+        bound = self._agreement.bind(appointment, self._reported)
         attempt = Attempt(
             appointment=appointment,
             learned=self._learned,
@@ -274,7 +260,7 @@ class Session:
             identity=self._agreement.identity if self.encrypts else None,
             expected=bound.partner,
             digest=bound.digest,
-            own=own_endpoints(self._learned.observations, self._learned.mapping.candidates),
+            own=self._learned.own,
         )
         outcome = await attempt.keep()
         if isinstance(outcome, AttemptResult):

@@ -113,11 +113,12 @@ class Signaling:
         self._seated = await self._post("/v1/sessions", request, Seated)
         return self._seated
 
-    async def join(self, nameplate: str) -> Seated:
+    async def join(self, nameplate: str, wait_us: int = 0) -> Seated:
         """Take the second seat.
 
         Args:
             nameplate: from the code.
+            wait_us: how long the server may wait for the partner, if nobody waits there.
 
         Returns:
             The seat.
@@ -125,8 +126,11 @@ class Signaling:
         Raises:
             RendezvousError: it cannot be used, or nobody waits there.
         """
-        request = JoinRequest(version=PROTOCOL_VERSION, secret=self._secret, pake=self.pake)
-        self._seated = await self._post(f"/v1/sessions/{nameplate}/join", request, Seated)
+        request = JoinRequest(
+            version=PROTOCOL_VERSION, secret=self._secret, pake=self.pake, wait_us=wait_us
+        )
+        path = f"/v1/sessions/{nameplate}/join"
+        self._seated = await self._post(path, request, Seated, wait_us)
         return self._seated
 
     async def wait(self) -> WaitResponse:

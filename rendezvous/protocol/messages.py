@@ -216,6 +216,8 @@ class JoinRequest(Message):
     secret: SeatSecret
     pake: PakeText | None = None
     relay: RelayPolicy | None = None
+    wait_us: Annotated[int, Field(strict=True, ge=0, le=MAX_POLL_US)] = 0
+    """How long to wait until somebody waits here: with a secret either peer may be first."""
 
 
 class SeatedRequest(Message):

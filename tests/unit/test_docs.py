@@ -124,8 +124,26 @@ def test_frame_when_described_has_its_type(kind: frames.Type) -> None:
     assert re.search(rf"^{kind.value}     {kind.name} ", SECTIONS["The stream"], re.MULTILINE)
 
 
-def test_code_when_read_as_the_document_says_makes_the_golden_proof() -> None:
-    (key,) = re.findall(r"^key +([0-9a-f]{64})$", TEXT, re.MULTILINE)
+def derived(material: bytes, purpose: bytes) -> bytes:
+    """HKDF-SHA256 (RFC 5869), one block, with the salt of a session's keys."""
+    extracted = hmac.digest(b"midair/1 session", material, hashlib.sha256)
+    return hmac.digest(extracted, purpose + b"\x01", hashlib.sha256)
+
+
+def test_keys_when_derived_as_the_document_says_are_the_golden_ones() -> None:
+    given = dict(re.findall(r"^(\w+) +([0-9a-f]{32,64})\b", SECTIONS["The code and its key"], re.M))
+    key = {name: bytes.fromhex(text) for name, text in given.items() if len(text) % 2 == 0}
+    material = key["material"] + key["session"]
+    proven = b"a" + (2).to_bytes(2, "big") + key["certificate"]
+    race = b"midair/1 race" + key["digest"] + key["certificate"] + key["partner"]
+
+    identity = hmac.digest(derived(material, b"midair/1 identity"), proven, hashlib.sha256)
+    assert identity == key["identity"]
+    assert derived(material, race) == key["race"]
+
+
+def test_proof_when_made_as_the_document_says_is_the_golden_one() -> None:
+    (key,) = re.findall(r"^race +([0-9a-f]{64})$", TEXT, re.MULTILINE)
     hello_i, hello_r, proof = (
         bytes.fromhex((GOLDEN / f"greeting/{name}.hex").read_text())[3:]
         for name in ("hello_initiator", "hello_responder", "proof_initiator")

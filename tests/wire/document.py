@@ -206,7 +206,7 @@ def vector() -> str:
         ("code", code.Code("42", bytes(range(code.DEFAULT_WORDS)))),
         ("session", SESSION.hex()),
         ("material", key.material.hex()),
-        ("certificate", f"{OWN.hex()} (of seat a, the initiator)"),
+        ("certificate", OWN.hex()),
         ("partner", partner.hex()),
         ("identity", keys.identity_proof(key, "a", plan.attempt, OWN).hex()),
         ("digest", digest.hex()),

@@ -23,10 +23,12 @@ from rendezvous.protocol.messages import (
     Appointment,
     AttemptRequest,
     AttemptResponse,
+    CandidateKind,
     JoinRequest,
     Message,
     OpenRequest,
     Pair,
+    Report,
     Seat,
     Seated,
     TimeResponse,
@@ -38,8 +40,6 @@ NAMEPLATE = "4711"
 CODE = str(Code(NAMEPLATE, b"no"))
 """What a peer must be given that shall take this server's partner for its own."""
 LISTEN = ("listen", "--code", CODE)
-OWN = "127.0.0.1:9998"
-"""Where this server says that it has told the partner to fire at."""
 LEAD_US = 150_000
 """From a report to the instant: a peer prepares for 100 ms."""
 ROUTES = {
@@ -147,16 +147,23 @@ class Hostile:
                 )
             case "report":
                 report = AttemptRequest.model_validate_json(request.body)
-                plan = self.introduced(self.appoint(attempt, report))
+                plan = self.introduced(self.appoint(attempt, report), report.report)
                 return said(AttemptResponse(version=PROTOCOL_VERSION, appointment=plan))
             case _:
                 return b"HTTP/1.1 204 No Content\r\n\r\n"
 
-    def introduced(self, plan: Appointment) -> Appointment:
-        """Put the partner that this server plays into an appointment."""
+    def introduced(self, plan: Appointment, report: Report) -> Appointment:
+        """Say who the partner is that this server plays, and where it was told to fire at."""
         if self.partner is None:  # the peer has a code of its own
             return plan
-        return plan.model_copy(update={"partner": self.partner.announce(plan.attempt)})
+        seen = {
+            candidate.port_index: candidate.endpoint
+            for candidate in report.candidates
+            if candidate.kind is CandidateKind.SRFLX
+        }
+        pairs = tuple(pair.model_copy(update={"own": seen[pair.port_index]}) for pair in plan.pairs)
+        partner = self.partner.announce(plan.attempt)
+        return plan.model_copy(update={"partner": partner, "pairs": pairs})
 
     def _seat(self, seat: Seat, pake: str | None) -> bytes:
         self.keying = Keying(Code.parse(CODE))
@@ -214,7 +221,7 @@ def nobody(attempt: int, _: AttemptRequest) -> Appointment:
 def appointment(attempt: int, remotes: list[str], **changes: object) -> Appointment:
     """Make an appointment that is in order, or is not."""
     pairs = tuple(
-        Pair(pair=number, port_index=number, family=4, remote=remote, own=OWN)
+        Pair(pair=number, port_index=number, family=4, remote=remote)
         for number, remote in enumerate(remotes)
     )
     instant_us = now_us() + LEAD_US

@@ -174,7 +174,9 @@ class Partner:
                     self.ended.set_result(answer)
                     return
                 self.appointments.append(answer.appointment)
-                self.bound[attempt].set_result(self.agreement.bind(answer.appointment))
+                self.bound[attempt].set_result(
+                    self.agreement.bind(answer.appointment, self.learned[-1].own)
+                )
                 attempt += 1
 
     async def leave(self, reason: Reason) -> None:

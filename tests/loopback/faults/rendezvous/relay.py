@@ -7,6 +7,7 @@ done instead to the next exchange of its kind, once.
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import select
 import socket
@@ -17,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from tests.loopback.programs import PATIENCE_S
 
@@ -137,6 +139,21 @@ def edit(old: bytes, new: bytes) -> tuple[Fault, Fault]:
     return ask_otherwise, answer_otherwise
 
 
+def answering(change: Callable[[dict[str, Any]], None]) -> Fault:
+    """Return a fault that changes the JSON of an answer."""
+
+    def answer_otherwise(exchange: Exchange) -> None:
+        head, _, body = exchange.ask().partition(b"\r\n\r\n")
+        told = json.loads(body)
+        change(told)
+        body = json.dumps(told).encode()
+        length = b"content-length: %d" % len(body)
+        head = re.sub(rb"content-length: *\d+", length, head, flags=re.IGNORECASE)
+        exchange.deliver(head + b"\r\n\r\n" + body)
+
+    return answer_otherwise
+
+
 class Hold:
     """A fault that keeps an exchange until it is released, and then breaks its connection."""
 
@@ -174,6 +191,7 @@ class Relay:
         """
         self._target = target
         self._faults: dict[Kind, deque[Fault]] = {kind: deque() for kind in Kind}
+        self._always: dict[Kind, Fault] = {}
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._sockets: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
@@ -185,6 +203,10 @@ class Relay:
     def does(self, kind: Kind, *faults: Fault) -> None:
         """Do this to the next exchanges of a kind, one fault each."""
         self._faults[kind].extend(faults)
+
+    def always_does(self, kind: Kind, fault: Fault) -> None:
+        """Do this to every exchange of a kind, where there is nothing else to do to it."""
+        self._always[kind] = fault
 
     @property
     def left(self) -> list[Kind]:
@@ -238,7 +260,7 @@ class Relay:
     def _fault_for(self, request: bytes) -> Fault:
         for kind, faults in self._faults.items():
             if re.match(kind, request.decode("latin-1")):
-                fault = faults.popleft() if faults else pass_on
+                fault = faults.popleft() if faults else self._always.get(kind, pass_on)
                 with self._lock:
                     self._seen[kind] += 1
                     self._lock.notify_all()

@@ -1,0 +1,139 @@
+"""Taking a seat and agreeing the key with whoever takes the other one.
+
+A code is good for one session, so a nameplate where nobody waits is a mistake.  A secret serves
+again and again: either side may be first, and one that was stopped may come back before the
+rendezvous has noticed that it was gone.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from peer.core.code import Code
+from peer.core.secret import Secret
+from peer.core.times import MonoNs
+from peer.core.trace import TraceEvent, Waiting
+from peer.errors import CrowdedError, NameplateError
+from peer.io.agreement import Agreement
+from peer.io.clock import Clock
+from peer.io.keying import Keying, Known
+from peer.io.signaling import WAIT_POLL_US, Signaling
+from rendezvous.protocol.messages import Reason, Seated
+from rendezvous.protocol.times import NS_PER_S
+
+AGAIN_NS = 7 * NS_PER_S
+"""Each vain try counts as a guess at a nameplate: twenty, and then one each 6 s."""
+
+
+@dataclass(slots=True)
+class Seating:
+    """How a peer gets its seat, and a key.
+
+    Attributes:
+        known: what both users have; None: a code is made once there is a nameplate.
+        waits: the user has been told that the partner is waited for.
+        agreement: with the partner, once its part of the key exchange has come.
+    """
+
+    signaling: Signaling
+    clock: Clock
+    emit: Callable[[TraceEvent], None]
+    known: Known | None
+    agreement: Agreement | None = None
+    waits: bool = False
+    _keying: Keying = field(init=False)
+
+    async def open(self, words: int, on_code: Callable[[Code], None]) -> None:
+        """Take the first seat.
+
+        Args:
+            words: of a code that is made.
+            on_code: called when one was made.
+
+        Raises:
+            RendezvousError: it cannot be used.
+        """
+        if self.known is not None:
+            self._begin(self.known)
+            seated = await self._open(self.known)
+        else:
+            seated = await self.signaling.open()
+            code = Code(seated.nameplate, secrets.token_bytes(words))
+            self.known = code
+            self._begin(code)
+            on_code(code)
+        self._tell(seated.nameplate)
+
+    async def _open(self, known: Known) -> Seated:
+        while True:
+            asked_at = self.clock.now()
+            try:
+                return await self.signaling.open(known.nameplate)
+            except CrowdedError:
+                if not isinstance(known, Secret):
+                    raise
+            self._tell(known.nameplate)
+            await self.clock.sleep_until(MonoNs(asked_at + AGAIN_NS))
+
+    async def join(self, known: Known) -> bool:
+        """Take the second seat.
+
+        Args:
+            known: what both users have.
+
+        Returns:
+            Whether the key is agreed; False: wait for the partner's part of it.
+
+        Raises:
+            RendezvousError: it cannot be used, or nobody waits under this code.
+            AuthenticationError: the partner's part is none.
+        """
+        self._begin(known)
+        seated = await self._join(known)
+        return self._agree(seated.partner_pake)
+
+    async def _join(self, known: Known) -> Seated:
+        wait_us = 0
+        while True:
+            asked_at = self.clock.now()
+            try:
+                return await self.signaling.join(known.nameplate, wait_us)
+            except (NameplateError, CrowdedError):
+                if not isinstance(known, Secret):
+                    raise
+            self._tell(known.nameplate)
+            if wait_us:
+                await self.clock.sleep_until(MonoNs(asked_at + AGAIN_NS))
+            wait_us = WAIT_POLL_US
+
+    async def await_partner(self) -> Reason | None:
+        """Wait for the partner, and agree the key.
+
+        Returns:
+            Why the partner has left again; None: it is there.
+
+        Raises:
+            RendezvousError: the rendezvous cannot be used.
+            AuthenticationError: the partner's part of the exchange is none.
+        """
+        while True:
+            answer = await self.signaling.wait()
+            if answer.left is not None:
+                return answer.left
+            if answer.partner and self._agree(answer.partner_pake):
+                return None
+
+    def _begin(self, known: Known) -> None:
+        self._keying = Keying(known)
+        self.signaling.pake = self._keying.message
+
+    def _agree(self, partner_pake: str | None) -> bool:
+        self.agreement = self._keying.agree(self.signaling.seated, partner_pake)
+        return self.agreement is not None
+
+    def _tell(self, nameplate: str) -> None:
+        if not self.waits:
+            self.waits = True
+            self.emit(Waiting(nameplate))
