@@ -17,15 +17,17 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Required, TypedDict
 
 from peer.apps.connected import Connecting
-from peer.core.code import Code, CodeError
+from peer.core.code import DEFAULT_WORDS, MAX_WORDS, MIN_WORDS, Code, CodeError
 from peer.core.offer import PIPE
+from peer.core.secret import Secret, SecretError
 from peer.core.trace import Connected, TraceEvent
 from peer.errors import UsageError
 from peer.io.attempt import Won
+from peer.io.keying import Known
 from peer.io.offer import exchange
 from peer.io.runner import Session
 from peer.io.stream import Stream
@@ -47,7 +49,9 @@ class Link:
 def listen(
     *,
     rendezvous: str,
-    on_code: Callable[[str], None],
+    on_code: Callable[[str], None] | None = None,
+    secret: str | None = None,
+    words: int = DEFAULT_WORDS,
     ntp: Sequence[str] = DEFAULT_NTP,
     local_port: int | None = None,
     timeout_s: float | None = None,
@@ -56,7 +60,9 @@ def listen(
 
     Args:
         rendezvous: URL of the rendezvous.
-        on_code: called with the code, which the partner must be given.
+        on_code: called with the code, which the partner must be given; needed without a secret.
+        secret: what both sides have instead of a code, as ``midair meet --new-secret`` makes it.
+        words: of a code, 2 to 16.
         ntp: NTP servers, ``HOST[:PORT]``.
         local_port: first of four local ports; None: random ones.
         timeout_s: most seconds to wait for the partner, and again to connect in; None: no
@@ -66,16 +72,25 @@ def listen(
         An async context manager that gives a :class:`Link`, closed in order at the end.
 
     Raises:
+        UsageError: the secret is none, or nobody would hear of the code.
         MidairError: on entering; see :mod:`peer.errors`.
     """
-    settings = _settings(rendezvous, ntp, local_port, timeout_s)
-    return _link(settings, None, lambda code: on_code(str(code)))
+    if not MIN_WORDS <= words <= MAX_WORDS:
+        raise UsageError(f"a code has {MIN_WORDS} to {MAX_WORDS} words, not {words}")
+    settings = replace(_settings(rendezvous, ntp, local_port, timeout_s), words=words)
+    if secret is not None:
+        return _link(settings, _secret(secret), listens=True)
+    if on_code is None:
+        raise UsageError("somebody must hear of the code", "Give on_code, or a secret")
+    told = on_code
+    return _link(settings, None, lambda code: told(str(code)), listens=True)
 
 
 def connect(
-    code: str,
+    code: str | None = None,
     *,
     rendezvous: str,
+    secret: str | None = None,
     ntp: Sequence[str] = DEFAULT_NTP,
     local_port: int | None = None,
     timeout_s: float | None = None,
@@ -85,6 +100,7 @@ def connect(
     Args:
         code: what the other side's ``listen`` made.
         rendezvous: URL of the same rendezvous.
+        secret: what both sides have instead of a code; then either may be first.
         ntp: NTP servers, ``HOST[:PORT]``.
         local_port: first of four local ports; None: random ones.
         timeout_s: most seconds to connect in; None: 30.
@@ -93,11 +109,14 @@ def connect(
         An async context manager that gives a :class:`Link`, closed in order at the end.
 
     Raises:
-        UsageError: the text is no code.
+        UsageError: the text is no code, or the secret none, or there is not one of them.
         MidairError: on entering; see :mod:`peer.errors`.
     """
     settings = _settings(rendezvous, ntp, local_port, timeout_s)
-    return _link(settings, _parse(code), lambda _: None)
+    if (code is None) == (secret is None):
+        raise UsageError("there must be a code or a secret", "Give one of them")
+    known = _secret(secret) if code is None else _parse(code)
+    return _link(settings, known)
 
 
 async def punch(
@@ -149,10 +168,14 @@ async def punch(
 
 @asynccontextmanager
 async def _link(
-    settings: Settings, code: Code | None, on_code: Callable[[Code], None]
+    settings: Settings,
+    known: Known | None,
+    on_code: Callable[[Code], None] = lambda _: None,
+    *,
+    listens: bool = False,
 ) -> AsyncIterator[Link]:
     trace: list[TraceEvent] = []
-    session = Session(settings, code, trace.append, on_code)
+    session = Session(settings, known, trace.append, on_code, listens)
     async with opened(session) as (won, stream):
         await exchange(stream, PIPE)
         yield Link(stream, won.connected, trace)
@@ -242,6 +265,13 @@ def _parse(code: str) -> Code:
         return Code.parse(code)
     except CodeError as error:
         raise UsageError(f"{code!r} is no code: {error}") from None
+
+
+def _secret(text: str | None) -> Secret:
+    try:
+        return Secret.parse(text or "")
+    except SecretError as error:
+        raise UsageError(f"that is no secret: {error}") from None
 
 
 def _settings(

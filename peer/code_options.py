@@ -6,13 +6,14 @@ Loaded for every ``--help``: nothing heavy is imported at the top.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from peer.core.code import DEFAULT_WORDS, MAX_WORDS, MIN_WORDS
-from peer.options import read_line
+from peer.options import INTERRUPTED, read_line
 
 if TYPE_CHECKING:
     from peer.core.secret import Secret
@@ -102,7 +103,10 @@ def joining(options: dict[str, Any], *, opens: str) -> str | Secret:
     if known is None:
         from peer.prompt import ask_code
 
-        known = ask_code()
+        try:
+            known = ask_code()
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
     if known is None:
         raise click.UsageError(_NO_CODE.format(opens=opens))
     return known

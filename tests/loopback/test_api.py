@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 import peer
+from peer.core.secret import Secret
 from peer.core.trace import Paired
 from tests.loopback.programs import NO_NTP, PATIENCE_S, Peer, rendezvous
 
@@ -63,6 +65,16 @@ async def test_listen_when_a_partner_comes_gives_a_stream(url: str) -> None:
     with partners[0] as partner:
         assert await asyncio.to_thread(partner.finish) == (0, b"")
     assert data == b"from outside"
+
+
+async def test_secret_when_both_sides_have_it_needs_no_code(url: str) -> None:
+    secret = str(Secret(secrets.token_bytes(16)))
+    with Peer("connect", "--json", url=url, env={"MIDAIR_SECRET": secret}) as partner:
+        partner.send(b"hello")
+        partner.end_input()
+        async with peer.listen(secret=secret, rendezvous=url, ntp=[NO_NTP]) as link:
+            assert await link.stream.read() == b"hello"
+        assert await asyncio.to_thread(partner.finish) == (0, b"")
 
 
 async def test_link_when_left_by_an_exception_raises_it_as_it_is(url: str) -> None:

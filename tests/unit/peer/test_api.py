@@ -60,3 +60,24 @@ async def test_punch_when_cancelled_while_it_says_goodbye_closes_the_socket(
 def test_arguments_when_they_make_no_sense_are_a_usage_error(wrong: dict[str, Any]) -> None:
     with pytest.raises(peer.UsageError, match="makes no sense"):
         peer.listen(rendezvous=URL, on_code=print, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"on_code": print, "words": 17}, "2 to 16 words"),
+        ({}, "somebody must hear of the code"),
+        ({"secret": "short"}, "that is no secret"),
+    ],
+)
+def test_listen_when_nobody_could_join_is_a_usage_error(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(peer.UsageError, match=words):
+        peer.listen(rendezvous=URL, **given)
+
+
+@pytest.mark.parametrize("given", [{}, {"code": "42-crossover-clockwork", "secret": "a" * 26}])
+def test_connect_when_not_told_one_of_code_and_secret_is_a_usage_error(
+    given: dict[str, Any],
+) -> None:
+    with pytest.raises(peer.UsageError, match="a code or a secret"):
+        peer.connect(rendezvous=URL, **given)

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from peer import cli
+from peer import cli, prompt
 from peer.apps import command
+from peer.core.secret import Secret
+from peer.core.words import completions
 from peer.settings import DEFAULT_NTP, Settings
 
 URL = "http://127.0.0.1:9"
@@ -28,13 +30,15 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, str | None, d
         return 0
 
     monkeypatch.setattr(command, "run_pipe", run_pipe)
-    for name in ("RENDEZVOUS", "NTP", "CODE", "TEST_SKEW_MS"):
+    # Whoever runs the tests is not asked.
+    monkeypatch.setattr(prompt, "_TERMINAL", "/no/such/terminal")
+    for name in ("RENDEZVOUS", "NTP", "CODE", "SECRET", "TEST_SKEW_MS"):
         monkeypatch.delenv(f"MIDAIR_{name}", raising=False)
     return made
 
 
 def run(*words: str, env: dict[str, str] | None = None) -> Result:
-    return CliRunner().invoke(cli.main, words, env=env)
+    return CliRunner().invoke(cli.main, words, env=env, prog_name="midair")
 
 
 def test_listen_when_options_are_given_hands_them_on(calls: list[Any]) -> None:
@@ -79,6 +83,45 @@ def test_listen_when_a_code_was_agreed_takes_it_from_each_place(
     assert [(code.strip(), told["listens"]) for _, code, told in calls] == [(CODE, True)] * 3
 
 
+SECRET = str(Secret(bytes(range(16))))
+
+
+@pytest.mark.parametrize("name", ["listen", "connect"])
+def test_secret_when_given_is_taken_from_each_place(
+    calls: list[Any], tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "secret").write_text(f"{SECRET}\n")
+    base = [name, "--rendezvous", URL]
+
+    assert run(*base, "--secret-file", str(tmp_path / "secret")).exit_code == 0
+    assert run(*base, env={"MIDAIR_SECRET": SECRET}).exit_code == 0
+    assert [known for _, known, _ in calls] == [Secret(bytes(range(16)))] * 2
+
+
+def test_words_when_given_reach_the_settings(calls: list[Any]) -> None:
+    assert run("listen", "--rendezvous", URL).exit_code == 0
+    assert run("listen", "--rendezvous", URL, "--words", "5").exit_code == 0
+
+    assert [settings.words for settings, _, _ in calls] == [2, 5]
+
+
+def test_known_when_it_is_an_argument_wins_over_the_environment(calls: list[Any]) -> None:
+    env = {"MIDAIR_CODE": "7-crossover-zulu", "MIDAIR_SECRET": SECRET}
+    assert run("connect", "--rendezvous", URL, CODE, env=env).exit_code == 0
+
+    assert calls[0][1] == CODE
+
+
+@pytest.mark.parametrize("typed", ["", "42-", "42-cros", "42-crossover-clockw"])
+def test_code_when_completed_in_a_shell_is_each_next_word(typed: str) -> None:
+    env = {"_MIDAIR_COMPLETE": "bash_complete", "COMP_WORDS": f"midair connect {typed}"}
+    shown = run(env=env | {"COMP_CWORD": "2"}).output.split()
+
+    found = ["plain," + text for text in completions(typed)]
+    assert shown == found
+    assert len(found) == {"": 0, "42-": 256}.get(typed, 1)
+
+
 def test_skew_when_the_test_hook_is_set_reaches_the_settings(calls: list[Any]) -> None:
     run("listen", "--rendezvous", URL, env={"MIDAIR_TEST_SKEW_MS": "-2.5"})
 
@@ -91,6 +134,16 @@ def test_skew_when_the_test_hook_is_set_reaches_the_settings(calls: list[Any]) -
         (["listen"], {}, "No rendezvous given. Start one"),
         (["connect", "--rendezvous", URL], {}, "No code given. Run `midair listen`"),
         (["connect", "--rendezvous", URL, "--code-file", "/no/such"], {}, "cannot be read"),
+        (["connect", "--rendezvous", URL, "--secret-file", "/no/such"], {}, "cannot be read"),
+        (["connect", "--rendezvous", URL, CODE, "--secret-file", "x"], {}, "and only once"),
+        (["listen", "--rendezvous", URL], {"MIDAIR_SECRET": "short"}, "MIDAIR_SECRET: a secret"),
+        (
+            ["listen", "--rendezvous", URL],
+            {"MIDAIR_SECRET": SECRET, "MIDAIR_CODE": CODE},
+            "are both set",
+        ),
+        (["listen", "--rendezvous", URL, "--words", "1"], {}, "--words"),
+        (["listen", "--rendezvous", URL, "--words", "17"], {}, "--words"),
         (["listen", "--rendezvous", URL, "--timeout", "nan"], {}, "nan is not a number"),
         (["listen", "--rendezvous", URL, "--timeout", "inf"], {}, "inf is not a number"),
         (["listen", "--rendezvous", URL, "--timeout", "604801"], {}, "to 604800"),

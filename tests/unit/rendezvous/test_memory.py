@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rendezvous.allowance import Allowance
-from rendezvous.memory import LINGER_US, MemoryStore
+from rendezvous.memory import ABANDONED_US, LINGER_US, MemoryStore
 from rendezvous.protocol.endpoints import Endpoint
 from rendezvous.protocol.errors import ProblemWord
 from rendezvous.protocol.messages import Reason, RelayPolicy, Report, Seat
@@ -371,3 +371,40 @@ async def test_wish_for_a_relay_comes_again_with_the_seats_after_a_restart() -> 
     partner = await sut.partner(who(place, "b", relay="auto"), NOW_US)
     assert partner.relay == "auto"
     assert partner.ticket is not None
+
+
+async def test_nameplate_of_an_agreed_code_is_free_again_when_its_session_is_over() -> None:
+    sut = store()
+    place = await sut.open(SECRET_A, CLIENT, NOW_US, nameplate="1314")
+    await sut.join("1314", SECRET_B, CLIENT, NOW_US)
+    refused = await refusal(sut.open(SECRET_C, CLIENT, NOW_US, nameplate="1314"))
+    assert refused.word is ProblemWord.CROWDED
+    await sut.leave(who(place, "a"), Reason.DONE, NOW_US)
+    again = await sut.open(SECRET_C, CLIENT, NOW_US, nameplate="1314")
+    # The one that is left goes on in its own session, and the old one's end is not the new one's.
+    assert (await sut.partner(who(place, "b"), NOW_US)).left is Reason.DONE
+    await sut.leave(who(place, "b"), Reason.DONE, NOW_US)
+    assert await sut.awaits("1314", NOW_US + LINGER_US)
+    assert (await sut.join("1314", SECRET_B, CLIENT, NOW_US + LINGER_US)).session == again.session
+
+
+async def test_nameplate_of_an_agreed_code_is_free_again_when_its_peer_has_gone_silently() -> None:
+    sut = store()
+    place = await sut.open(SECRET_A, CLIENT, NOW_US, nameplate="1314")
+    later_us = NOW_US + ABANDONED_US
+    refused = await refusal(sut.open(SECRET_C, CLIENT, later_us - 1, nameplate="1314"))
+    assert refused.word is ProblemWord.CROWDED
+    unwatch = sut.watch(place.session, lambda: None)
+    refused = await refusal(sut.open(SECRET_C, CLIENT, later_us, nameplate="1314"))
+    assert refused.word is ProblemWord.CROWDED
+    unwatch()
+    assert (await sut.open(SECRET_C, CLIENT, later_us, nameplate="1314")).session != place.session
+
+
+async def test_session_awaits_a_partner_while_its_second_seat_is_free() -> None:
+    sut = store()
+    assert not await sut.awaits("1314", NOW_US)
+    await sut.open(SECRET_A, CLIENT, NOW_US, nameplate="1314")
+    assert await sut.awaits("1314", NOW_US)
+    await sut.join("1314", SECRET_B, CLIENT, NOW_US)
+    assert not await sut.awaits("1314", NOW_US)
