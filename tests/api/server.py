@@ -165,6 +165,8 @@ def program(*arguments: str, prefix: tuple[str, ...] = (), **environment: str) -
     for option, value in (("--port", "0"), ("--reflector", "127.0.0.1:0")):
         if option not in arguments:
             command += [option, value]
+    if not {"--relay", "--no-relay"} & set(arguments):
+        command += ["--relay", "127.0.0.1:0"]
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
     )
