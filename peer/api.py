@@ -225,6 +225,8 @@ class Options(TypedDict, total=False):
 
     rendezvous: Required[str]
     """URL of the rendezvous."""
+    secret: str | None
+    """What both sides have instead of a code, as ``midair meet --new-secret`` makes it."""
     ntp: Sequence[str]
     """NTP servers, ``HOST[:PORT]``."""
     local_port: int | None
@@ -233,31 +235,51 @@ class Options(TypedDict, total=False):
     """Most seconds to wait for the partner, and again to connect in; None: no limit, and 30."""
 
 
-def session(
-    code: str | None,
-    options: Options,
-    emit: Callable[[TraceEvent], None],
-    on_code: Callable[[str], None] = lambda _: None,
+def opening(
+    on_code: Callable[[str], None] | None, options: Options, emit: Callable[[TraceEvent], None]
 ) -> Session:
-    """Make a session, not begun.
+    """Make a session, not begun, of the side that waits for the other one.
 
     Args:
-        code: the partner's; None: open a session and make one.
+        on_code: called with the code that was made; None: there is a secret.
         options: the caller's.
         emit: takes what happens.
-        on_code: called with the code that was made.
 
     Raises:
         UsageError: an argument makes no sense.
     """
-    settings = _settings(
+    secret = options.get("secret")
+    if on_code is None and secret is None:
+        raise UsageError("somebody must hear of the code", "Give on_code, or a secret")
+    known = None if secret is None else _secret(secret)
+    told = on_code or (lambda _: None)
+    return Session(_given(options), known, emit, lambda code: told(str(code)), listens=True)
+
+
+def joining(code: str | None, options: Options, emit: Callable[[TraceEvent], None]) -> Session:
+    """Make a session, not begun, of the side that joins.
+
+    Args:
+        code: the partner's; None: there is a secret.
+        options: the caller's.
+        emit: takes what happens.
+
+    Raises:
+        UsageError: an argument makes no sense.
+    """
+    secret = options.get("secret")
+    if (code is None) == (secret is None):
+        raise UsageError("there must be a code or a secret", "Give one of them")
+    return Session(_given(options), _secret(secret) if code is None else _parse(code), emit)
+
+
+def _given(options: Options) -> Settings:
+    return _settings(
         options["rendezvous"],
         options.get("ntp", DEFAULT_NTP),
         options.get("local_port"),
         options.get("timeout_s"),
     )
-    parsed = None if code is None else _parse(code)
-    return Session(settings, parsed, emit, lambda made: on_code(str(made)))
 
 
 def _parse(code: str) -> Code:

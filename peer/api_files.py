@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Unpack
 
-from peer.api import Options, session
+from peer.api import Options, joining, opening
 from peer.api_forward import Emit, run
 from peer.apps.receive import Receiver
 from peer.apps.send import Sender
@@ -27,7 +27,7 @@ Path = str | os.PathLike[str]
 async def send(
     paths: Sequence[Path],
     *,
-    on_code: Callable[[str], None],
+    on_code: Callable[[str], None] | None = None,
     on_event: Emit = lambda _: None,
     **options: Unpack[Options],
 ) -> FilesDone:
@@ -35,7 +35,7 @@ async def send(
 
     Args:
         paths: each arrives under its last name.
-        on_code: called with the code, which the partner must be given.
+        on_code: called with the code, which the partner must be given; needed without a secret.
         on_event: told everything that happens: ``FilesProgress`` once a second, ``FileStored``, …
         options: see :class:`peer.api.Options`.
 
@@ -48,12 +48,12 @@ async def send(
     """
     sender = Sender(list_files([os.fspath(path) for path in paths]), bar=False)
     told = _Told(on_event)
-    await run(session(None, options, told, on_code), sender.use, told)
+    await run(opening(on_code, options, told), sender.use, told)
     return told.result()
 
 
 async def receive(
-    code: str,
+    code: str | None,
     folder: Path,
     *,
     accept: Callable[[FilesOffered], bool] = lambda _: True,
@@ -64,7 +64,7 @@ async def receive(
     """Receive what the partner sends. After a break call it again: what has arrived is kept.
 
     Args:
-        code: the partner's.
+        code: the partner's; None: with ``secret``.
         folder: where files go; nothing is written outside of it.
         accept: told what is offered; says whether to take it.
         overwrite: replace files that have an offered name.
@@ -90,7 +90,7 @@ async def receive(
 
     try:
         receiver = Receiver(into, ask, bar=False)
-        await run(session(code, options, told), receiver.use, told)
+        await run(joining(code, options, told), receiver.use, told)
     finally:
         into.close()
     return told.result()

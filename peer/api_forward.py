@@ -18,7 +18,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass
 from typing import TypeVar, Unpack
 
-from peer.api import Options, beside, opened, session
+from peer.api import Options, beside, joining, opened, opening
 from peer.apps.connected import Use
 from peer.apps.forward import TAKES, Binding, Serving
 from peer.core.mux import DEFAULT
@@ -36,7 +36,7 @@ Parsed = TypeVar("Parsed")
 async def serve(
     target: str | None,
     *,
-    on_code: Callable[[str], None],
+    on_code: Callable[[str], None] | None = None,
     allow: Sequence[str] = (),
     on_event: Emit = lambda _: None,
     **options: Unpack[Options],
@@ -45,7 +45,7 @@ async def serve(
 
     Args:
         target: ``HOST:PORT`` or ``unix:PATH``; None: only what ``allow`` names.
-        on_code: called with the code, which the partner must be given.
+        on_code: called with the code, which the partner must be given; needed without a secret.
         allow: other places that the partner may ask for, ``HOST:PORT``; ``*``, or a network,
             for many.
         on_event: told everything that happens, see :mod:`peer.core.trace`.
@@ -58,11 +58,11 @@ async def serve(
         None if target is None else _parsed(parse_place, target),
         tuple(_parsed(parse_pattern, text) for text in allow),
     )
-    await run(session(None, options, on_event, on_code), serving, on_event)
+    await run(opening(on_code, options, on_event), serving, on_event)
 
 
 async def bind(
-    code: str,
+    code: str | None,
     at: Sequence[str],
     *,
     to: str | None = None,
@@ -72,7 +72,7 @@ async def bind(
     """Listen, and lead whoever connects to the partner's target, until the partner leaves.
 
     Args:
-        code: the partner's.
+        code: the partner's; None: with ``secret``.
         at: places to listen at, ``HOST:PORT``, ``PORT`` or ``unix:PATH``.
         to: another place than the partner's target, ``HOST:PORT``.
         on_event: told everything that happens; ``Forwarding`` says that it listens.
@@ -85,7 +85,7 @@ async def bind(
     binding = Binding(tuple(_parsed(parse_place, text) for text in at), asked)
     try:
         binding.claim(on_event)
-        await run(session(code, options, on_event), binding, on_event)
+        await run(joining(code, options, on_event), binding, on_event)
     finally:
         binding.release()
 
@@ -115,12 +115,12 @@ class Dialer:
 
 
 def dial(
-    code: str, *, on_event: Emit = lambda _: None, **options: Unpack[Options]
+    code: str | None = None, *, on_event: Emit = lambda _: None, **options: Unpack[Options]
 ) -> AbstractAsyncContextManager[Dialer]:
     """Join a partner that serves something, and open streams to it.
 
     Args:
-        code: the partner's.
+        code: the partner's; None: with ``secret``.
         on_event: told everything that happens.
         options: see :class:`peer.api.Options`.
 
@@ -130,7 +130,7 @@ def dial(
     Raises:
         MidairError: see :mod:`peer.errors`.
     """
-    return _dialer(session(code, options, on_event))
+    return _dialer(joining(code, options, on_event))
 
 
 @asynccontextmanager

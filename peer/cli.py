@@ -14,7 +14,14 @@ import click
 from peer.code_options import joining, joining_options, opening, opening_options
 from peer.commands.receive import receive
 from peer.commands.send import send
-from peer.forward_options import binding, binding_options, serving, serving_options
+from peer.forward_options import (
+    binding,
+    binding_options,
+    check_keep,
+    keep_option,
+    serving,
+    serving_options,
+)
 from peer.meet_options import MEET_TIMEOUT_S, meet_settings
 from peer.options import (
     INTERRUPTED,
@@ -51,6 +58,7 @@ main.add_command(receive)
 @main.command()
 @opening_options
 @serving_options
+@keep_option
 @_common
 def listen(**options: Any) -> None:
     """Make a code, wait for a partner, connect.
@@ -61,13 +69,17 @@ def listen(**options: Any) -> None:
     """
     known = opening(options)
     serves = serving(options)
-    forward = {} if serves is None else {"use": serves, "words": serves.partners_words()}
+    keep = check_keep(options, known, use="--forward", given=serves is not None)
+    forward: dict[str, Any] = {}
+    if serves is not None:
+        forward = {"use": serves, "words": serves.partners_words(), "keep": keep}
     _run(known, options, listens=True, **forward)
 
 
 @main.command()
 @joining_options
 @binding_options
+@keep_option
 @_common
 def connect(**options: Any) -> None:
     """Join the partner whose `midair listen` made CODE.
@@ -78,11 +90,12 @@ def connect(**options: Any) -> None:
     """
     known = joining(options, opens="listen")
     binds = binding(options)
+    keep = check_keep(options, known, use="--bind", given=binds is not None)
     if binds is None:
         _run(known, options, listens=False)
     else:
         try:
-            _run(known, options, listens=False, use=binds, prepare=binds.claim)
+            _run(known, options, listens=False, use=binds, prepare=binds.claim, keep=keep)
         finally:
             binds.release()
 

@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from peer.apps.forward import Binding, Serving
+    from peer.core.secret import Secret
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Parsed = TypeVar("Parsed")
@@ -49,6 +50,36 @@ def binding_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def keep_option(command: Command) -> Command:
+    """Add ``--keep``."""
+    return click.option(
+        "--keep",
+        is_flag=True,
+        help="Begin again when the partner has left, or was lost, until you stop it.",
+    )(command)
+
+
+def check_keep(
+    options: dict[str, Any], known: str | Secret | None, *, use: str, given: bool
+) -> bool:
+    """Return whether to begin again and again, and take it out of the options.
+
+    Args:
+        options: of the command.
+        known: a code as typed, or a secret.
+        use: the option that says what for.
+        given: whether it was.
+    """
+    keep = bool(options.pop("keep"))
+    if keep and not given:
+        raise click.UsageError(f"--keep needs {use}: standard input can be read only once.")
+    if keep and isinstance(known, str):
+        # Sixteen bits stop somebody who has one guess, and not somebody who has one a minute.
+        hint = "" if use == "--bind" else ", or none: each partner then gets a new code"
+        raise click.UsageError(f"--keep with one code for all is a risk: give --secret-file{hint}.")
+    return keep
 
 
 def serving(options: dict[str, Any]) -> Serving | None:

@@ -29,6 +29,7 @@ def run_pipe(
     joins: str = "connect",
     words: Sequence[str] = (),
     prepare: Callable[[Tellers], None] | None = None,
+    keep: bool = False,
 ) -> int:
     """Connect, and use the connection.
 
@@ -43,14 +44,19 @@ def run_pipe(
         joins: the command of the other side.
         words: more options of it.
         prepare: called before there is a session.
+        keep: begin again after each connection, until the user stops it.
 
     Returns:
         The exit code, see :mod:`peer.errors`.
     """
 
+    first = True
+
     def session(tell: Tellers, clock: SystemClock) -> Session:
-        if prepare is not None:
+        nonlocal first
+        if first and prepare is not None:
             prepare(tell)
+        started_at, first = tell.started_at if first else None, False
         return Session(
             settings,
             _parse(known) if isinstance(known, str) else known,
@@ -58,10 +64,12 @@ def run_pipe(
             on_code=lambda made: tell(CodeMade(str(made), _command(made, settings, joins, words))),
             listens=listens,
             clock=clock,
-            started_at=tell.started_at,
+            started_at=started_at,
         )
 
-    return run_connected(session, use, as_json=as_json, trace_path=trace_path, verbosity=verbosity)
+    return run_connected(
+        session, use, as_json=as_json, trace_path=trace_path, verbosity=verbosity, keep=keep
+    )
 
 
 def _parse(code: str) -> Code:
