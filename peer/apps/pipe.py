@@ -15,7 +15,7 @@ from peer.core.offer import PIPE, Offer
 from peer.core.trace import Closed, TraceEvent
 from peer.errors import BrokenError, MidairError, StreamBrokenError
 from peer.io.offer import announce, hear
-from peer.io.stdio import Blocking, read_some, widen, write_all
+from peer.io.pump import sink, source
 from peer.io.stream import Stream
 
 DONE = "done"
@@ -121,13 +121,9 @@ async def standard_pipe(stream: Stream, emit: Callable[[TraceEvent], None]) -> N
 
 
 async def _send(stream: Stream, fd: int, count: _Count) -> None:
-    with Blocking("midair-stdin") as thread:
-        widen(fd)
-        ahead = thread.start(read_some, fd)
+    with source(fd) as stdin:
         try:
-            while data := await ahead:
-                # While one block is encrypted and sent, the next one is read.
-                ahead = thread.start(read_some, fd)
+            while data := await stdin.read():
                 await stream.write(data)
                 count.sent += len(data)
             await stream.write_eof()
@@ -135,24 +131,22 @@ async def _send(stream: Stream, fd: int, count: _Count) -> None:
             return  # The other direction meets it too, once it has written what had come.
         except OSError as error:
             stream.abort(f"standard input: {error.strerror}")
-        finally:
-            ahead.cancel()
 
 
 async def _receive(stream: Stream, fd: int, count: _Count) -> None:
-    with Blocking("midair-stdout") as thread:
-        widen(fd)
+    with sink(fd) as stdout:
+        stream.offer_to(stdout.offer)
         try:
-            while data := await stream.read():
-                writing = thread.start(write_all, fd, data)
-                # While one block is written, the next one is taken: only if it is there already,
-                # since a read that waits tells the partner that the last one was dealt with.
-                while stream.waiting:
-                    following = await stream.read()
-                    await writing
-                    count.received += len(data)
-                    data, writing = following, thread.start(write_all, fd, following)
-                await writing
-                count.received += len(data)
+            while True:
+                if not stream.waiting:
+                    # A read that finds nothing tells the partner that all before is dealt with.
+                    await stdout.flush()
+                data = await stream.read()
+                if not data:
+                    return
+                await stdout.write(data)
         except OSError as error:
             stream.abort(f"standard output: {error.strerror}")
+        finally:
+            stream.offer_to(None)
+            count.received = stdout.written

@@ -59,8 +59,8 @@ class Type(IntEnum):
 class Data:
     """Bytes of the direction. Where one frame ends and the next begins means nothing."""
 
-    payload: bytes
-    """At least one byte."""
+    payload: bytes | memoryview
+    """At least one byte. From a :class:`Decoder`, a view of what it was fed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class Decoder:
     """Decodes frames from chunks cut anywhere.
 
     The payload of a DATA frame is handed on as it arrives, as one :class:`Data` a piece: the
-    decoder never holds more than a header and a control frame, and copies every byte once.
+    decoder never holds more than a header and a control frame, and copies no payload.
     """
 
     def __init__(self) -> None:
@@ -182,7 +182,7 @@ class Decoder:
         """Decode what is complete now.
 
         Args:
-            chunk: The next bytes, any number of them; not kept.
+            chunk: The next bytes, any number of them; the frames are good for as long as it is.
 
         Raises:
             ProtocolError: The bytes are not frames. The decoder is of no use afterwards.
@@ -192,7 +192,7 @@ class Decoder:
         position = 0
         while position < len(view):
             if self._data_left:
-                piece = bytes(view[position : position + self._data_left])
+                piece = view[position : position + self._data_left]
                 self._data_left -= len(piece)
                 frames.append(Data(piece))
                 position += len(piece)

@@ -14,6 +14,8 @@ SMALL = 4 * 1024
 """Bytes below which a piece is copied to its neighbours: a page, whose copy costs nothing."""
 GATHERED = 16 * 1024
 """Bytes from which a gathered piece is full: a TLS record (RFC 8446 section 5.1)."""
+JOINED = 64 * 1024
+"""Bytes up to which pieces are joined: above it a copy costs more than another call."""
 
 
 class Pieces:
@@ -27,8 +29,8 @@ class Pieces:
         """Return how many bytes wait."""
         return self._length
 
-    def append(self, data: bytes) -> None:
-        """Add bytes at the end."""
+    def append(self, data: bytes | memoryview) -> None:
+        """Add bytes at the end; a view is copied."""
         self._length += len(data)
         last = self._pieces[-1] if self._pieces else b""
         if isinstance(last, bytearray) and len(last) < GATHERED:
@@ -36,7 +38,7 @@ class Pieces:
         elif len(data) < SMALL:
             self._pieces.append(bytearray(data))
         else:
-            self._pieces.append(data)
+            self._pieces.append(bytes(data))
 
     def take(self, most: int) -> bytes:
         """Remove bytes from the front.
@@ -45,7 +47,8 @@ class Pieces:
             most: at least 1.
 
         Returns:
-            As many pieces as fit whole, or the beginning of the first; b"" if nothing waits.
+            The first piece, with the following ones up to JOINED bytes; or the beginning of it;
+            b"" if nothing waits.
         """
         if not self._pieces:
             return b""
@@ -53,7 +56,7 @@ class Pieces:
             first = memoryview(self._pieces[0])
             data, self._pieces[0] = bytes(first[:most]), bytes(first[most:])
         else:
-            data = self._whole(most)
+            data = self._whole(min(most, JOINED))
         self._length -= len(data)
         return data
 

@@ -137,6 +137,27 @@ def read_some(fd: int) -> bytes:
             raise
 
 
+def read_into(fd: int, buffer: memoryview) -> int:
+    """Read what there is into a buffer; otherwise as :func:`read_some`.
+
+    Returns:
+        How many bytes; 0 at the end.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    while True:
+        try:
+            return os.readv(fd, [buffer])
+        except BlockingIOError:
+            # Somebody who shares the descriptor has set O_NONBLOCK.
+            _wait(fd, select.POLLIN)
+        except OSError as error:
+            if error.errno == errno.EBADF:
+                return 0
+            raise
+
+
 def write_all(fd: int, data: bytes) -> None:
     """Write all bytes, waiting as long as that takes.
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Self
 
@@ -41,6 +41,7 @@ class Stream:
         self._machine = StreamMachine()
         self._decoder = Decoder()
         self._buffer = Pieces()
+        self._consumer: Callable[[bytes | memoryview], int] | None = None
         self._broken: str | None = None
         self._aborted_here = False
         self._waiting_end = False
@@ -122,6 +123,15 @@ class Stream:
         data = self._buffer.take(n)
         self._send(self._machine.deliver(len(data)))
         return data
+
+    def offer_to(self, consumer: Callable[[bytes | memoryview], int] | None) -> None:
+        """Offer bytes as they come, while none wait for a read; what is not taken waits for one.
+
+        Args:
+            consumer: takes what it can without waiting and returns how many bytes that was; they
+                are valid during the call only. It does not raise. None: nobody.
+        """
+        self._consumer = consumer
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Iterate over the bytes up to the partner's end mark."""
@@ -269,13 +279,22 @@ class Stream:
             return
         self._machine.take(frame)
         if isinstance(frame, Data):
-            self._buffer.append(frame.payload)
+            self._keep(frame.payload)
             if self._leaving:
                 self.abort("the reader left before the end")
         elif isinstance(frame, EndAck):
             self._finish()
         if self._waiting_end:
             self._settle()
+
+    def _keep(self, payload: bytes | memoryview) -> None:
+        """Keep bytes for a read, but for those that the consumer takes at once."""
+        if self._consumer is not None and not self._buffer and not self._leaving:
+            taken = self._consumer(payload)
+            self._send(self._machine.deliver(taken))
+            payload = payload[taken:]
+        if payload:
+            self._buffer.append(payload)
 
     def _ended(self, error: Exception | None, closed: bool) -> None:
         if error is None:

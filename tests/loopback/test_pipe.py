@@ -237,3 +237,26 @@ async def test_program_when_the_partner_is_killed_says_broken(ended: bool) -> No
         assert await b.wait() == -signal.SIGKILL
     a.stdin.close()
     b.stdin.close()
+
+
+async def test_pipe_when_stdin_is_a_pipe_and_stdout_a_file_loses_nothing(null: int) -> None:
+    data = some_bytes(8 * MIB)
+    reading, writing = os.pipe()
+
+    def feed() -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(writing, view[:100_003]) :]
+        os.close(writing)
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    with tempfile.TemporaryFile() as out:
+        results = await joined((reading, null), (null, out.fileno()))
+        await asyncio.to_thread(feeder.join)
+        out.seek(0)
+        assert out.read() == data
+    # The flags belong to everybody who shares the descriptor.
+    assert os.get_blocking(reading)
+    os.close(reading)
+    assert results == (PipeResult(8 * MIB, 0, "done"), PipeResult(0, 8 * MIB, "done"))

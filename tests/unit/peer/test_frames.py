@@ -37,7 +37,7 @@ def merged(sequence: Iterable[Frame]) -> list[Frame]:
     out: list[Frame] = []
     for frame in sequence:
         if isinstance(frame, Data) and out and isinstance(last := out[-1], Data):
-            out[-1] = Data(last.payload + frame.payload)
+            out[-1] = Data(bytes(last.payload) + frame.payload)
         else:
             out.append(frame)
     return out
