@@ -13,7 +13,15 @@ from typing import Any, TypeVar
 import click
 
 from peer.core.code import DEFAULT_WORDS
-from peer.settings import DEFAULT_NTP, PAIR_PORTS, Settings, TestHooks, check_ntp, timeout_ns
+from peer.settings import (
+    DEFAULT_NTP,
+    PAIR_PORTS,
+    RELAY_POLICIES,
+    Settings,
+    TestHooks,
+    check_ntp,
+    timeout_ns,
+)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 INTERRUPTED = 130
@@ -60,6 +68,13 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
     ),
     "timeout": timeout_option(
         "Wait so long for the partner, and then so long to connect.  [default: no limit, then 30]"
+    ),
+    "relay": click.option(
+        "--relay",
+        type=click.Choice(RELAY_POLICIES),
+        default="auto",
+        help="Over the rendezvous's relay, still encrypted: auto where no path opens, only, or "
+        "never.  [default: auto]",
     ),
     "json": click.option("--json", "as_json", is_flag=True, help="Report as JSON lines on stderr."),
     "trace": click.option(
@@ -185,4 +200,5 @@ def connect_settings(options: Mapping[str, Any]) -> Settings:
         timeout_ns=options["timeout"],
         words=options.get("words", DEFAULT_WORDS),
         hooks=hooks_of_environment(),
+        relay=options["relay"],
     )

@@ -26,6 +26,7 @@ from peer.core.trace import (
     MeetingSet,
     Missed,
     Paired,
+    Relaying,
     TraceEvent,
     Waiting,
     Warned,
@@ -124,6 +125,8 @@ def sentence(event: TraceEvent) -> str:
             return f"appointment {event.attempt}: {len(event.pairs)} SYNs {when}"
         case Missed():
             return f"attempt {event.attempt} missed: {event.reason.replace('_', ' ')}"
+        case Relaying():
+            return _relaying(event)
         case Connected():
             return _connected(event)
         case Closed(sent, received, reason):
@@ -179,6 +182,17 @@ def _forwarding(event: Forwarding) -> str:
     if event.side == "takes":
         return f"listening at {where} for your partner's target"
     return f"your partner can reach {where or 'what --allow names'}"
+
+
+def _relaying(event: Relaying) -> str:
+    limits = []
+    if event.octets is not None:
+        limits.append(f"at most {data_size(event.octets)}")
+    if event.octets_per_s is not None:
+        limits.append(f"at most {data_size(event.octets_per_s)}/s")
+    told = f" ({', '.join(limits)})" if limits else ""
+    way = f"going over the relay at {' '.join(event.places)}{told}, which sees how much, not what"
+    return "\nmidair: ".join(text for text in (event.message, event.hint, way) if text)
 
 
 def _connected(event: Connected) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from peer.core.code import DEFAULT_WORDS
 from rendezvous.protocol.times import NS_PER_S
@@ -55,6 +56,11 @@ def check_ntp(servers: Sequence[str]) -> None:
             raise ValueError(f"{server!r}: '0' is not a port")
 
 
+RelayPolicy = Literal["auto", "never", "only"]
+"""The contract's own, which the command line does not load for ``--help``."""
+RELAY_POLICIES: tuple[RelayPolicy, ...] = get_args(RelayPolicy)
+
+
 @dataclass(frozen=True, slots=True)
 class TestHooks:
     """Wrong on purpose, for experiments; set by ``MIDAIR_TEST_*`` variables only."""
@@ -83,6 +89,8 @@ class Settings:
     words: int = DEFAULT_WORDS
     """Of a code that is made."""
     hooks: TestHooks = field(default_factory=TestHooks)
+    relay: RelayPolicy = "auto"
+    """Where no path opens; never; or ``only``, without trying for a path."""
 
 
 @dataclass(frozen=True, slots=True)

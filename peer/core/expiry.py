@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from peer.core.agent import Agent, State
-from peer.core.verdict import explain
+from peer.core.verdict import explain, not_relayed
 from peer.errors import MidairError, NoPathError, UnreachableError
 from rendezvous.protocol.messages import Reason
 
@@ -20,6 +20,9 @@ def out_of_time(agent: Agent, rendezvous: str, *, waits: bool, joins: bool) -> M
     Returns:
         The error, with its sentence, hint and exit code.
     """
+    if agent.state is State.RELAYING:
+        hint = "Start both sides within --timeout of each other"
+        return not_relayed(agent.verdict, "your partner did not come there in time", hint)
     if agent.misses:
         # The last miss says more than that time is over.
         return explain(agent.misses[-1].reason, "you")

@@ -132,8 +132,23 @@ class Missed(TraceEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class Relaying(TraceEvent):
+    """No path was found, or none was wanted: the bytes are to go over a relay."""
+
+    event = "relaying"
+    places: list[str]
+    verdict: str
+    """Why there is no path, and in words; empty: none was wanted."""
+    message: str
+    hint: str
+    octets: int | None
+    """What the relay carries for a pair of peers; None: any number."""
+    octets_per_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Connected(TraceEvent):
-    """The connection, proven and agreed on by both ends."""
+    """The connection, proven and agreed on by both ends; over a relay, no volley's facts."""
 
     event = "connected"
     local: str

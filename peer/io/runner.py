@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from peer.core import agent as machine
@@ -13,6 +13,7 @@ from peer.core.agent import Agent
 from peer.core.clockmap import ClockMap
 from peer.core.code import Code
 from peer.core.expiry import out_of_time
+from peer.core.relayed import facts_of
 from peer.core.times import MonoNs
 from peer.core.trace import Missed, Paired, TraceEvent
 from peer.errors import (
@@ -29,6 +30,7 @@ from peer.io.attempt import Attempt, Won
 from peer.io.clock import Clock, SystemClock, read_clockmap
 from peer.io.keying import Known
 from peer.io.learn import FRESH_NS, Learned, learn, trace_of
+from peer.io.relay import Relayed
 from peer.io.seating import Seating
 from peer.io.signaling import Signaling
 from peer.io.sockets import check_ports
@@ -62,7 +64,7 @@ class Session:
     clock: Clock = field(default_factory=SystemClock)
     started_at: MonoNs | None = None
     """What ``elapsed_ms`` counts from; None: from :meth:`run`."""
-    _agent: Agent = field(default_factory=Agent)
+    _agent: Agent = field(init=False)
     _clockmap: ClockMap = field(init=False)
     _signaling: Signaling = field(init=False)
     _seating: Seating = field(init=False)
@@ -87,7 +89,9 @@ class Session:
         if self.started_at is None:
             self.started_at = self.clock.now()
         self._clockmap = read_clockmap(self.clock)
+        self._agent = Agent(relay=self.settings.relay if self.encrypts else "never")
         self._signaling = Signaling(self.settings.rendezvous, self.clock, secrets.token_hex(32))
+        self._signaling.relay = self._agent.relay
         self._seating = Seating(self._signaling, self.clock, self.emit, self.code)
         if self.settings.local_port is not None:
             # Before a code is made or used up.
@@ -104,8 +108,7 @@ class Session:
             await self._stop(error)
             raise
         finally:
-            if self._learned is not None:
-                self._learned.close()
+            self._forget_ports()
 
     @property
     def _agreement(self) -> Agreement:
@@ -123,11 +126,16 @@ class Session:
         await self._leave(Reason.DONE)
 
     async def _within_time(self) -> Won:
-        try:
-            async with asyncio.timeout(_seconds(self.settings.timeout_ns)) as self._limit:
-                return await self._drive()
-        except TimeoutError:
-            raise self._out_of_time() from None
+        orders = self._agent.start()
+        while True:
+            try:
+                async with asyncio.timeout(_seconds(self.settings.timeout_ns)) as self._limit:
+                    return await self._drive(orders)
+            except TimeoutError:
+                error = self._out_of_time()
+            if self._signaling.trouble is not None or not self._agent.is_relay_left:
+                raise error
+            orders = self._agent.handle(machine.RelayLeft(error))
 
     def _out_of_time(self) -> MidairError:
         if self._signaling.trouble is not None:
@@ -139,8 +147,8 @@ class Session:
             joins=self.code is not None and not self.listens,
         )
 
-    async def _drive(self) -> Won:
-        orders = deque(self._agent.start())
+    async def _drive(self, first: Sequence[machine.Command]) -> Won:
+        orders = deque(first)
         while orders:
             event = await self._carry_out(orders.popleft())
             if event is not None:
@@ -160,6 +168,8 @@ class Session:
                 return await self._report(attempt, report)
             case machine.Fire(appointment):
                 return await self._fire(appointment)
+            case machine.Relay(verdict):
+                return await self._relay(verdict)
             case machine.Leave(reason):
                 await self._leave(reason)
             case machine.Finish(error):
@@ -170,15 +180,21 @@ class Session:
     async def _take_seat(self) -> machine.Event:
         if self.code is None or self.listens:
             await self._seating.open(self.settings.words, self.on_code)
-            return machine.Seated(paired=False)
+            return machine.Seated(paired=False, has_relay=self._has_relay)
         is_agreed = await self._seating.join(self.code)
         # The partner was there before: what is still to come from it may be late, not for ever.
         self._limit_connecting()
-        return machine.Seated(paired=is_agreed)
+        return machine.Seated(is_agreed, self._seating.partner_relay, self._has_relay)
 
     async def _await_partner(self) -> machine.Event:
         left = await self._seating.await_partner()
-        return machine.PartnerCame() if left is None else machine.PartnerLeft(left)
+        if left is not None:
+            return machine.PartnerLeft(left)
+        return machine.PartnerCame(self._seating.partner_relay)
+
+    @property
+    def _has_relay(self) -> bool:
+        return bool(self._signaling.seated.relays)
 
     def _limit_connecting(self) -> None:
         loop_now = asyncio.get_running_loop().time()
@@ -195,15 +211,18 @@ class Session:
         return machine.Learned(learned.report, moved)
 
     async def _learn_afresh(self) -> Learned:
-        if self._learned is not None:
-            self._learned.close()
-            self._learned = None
+        self._forget_ports()
         learned = await learn(self.settings, self._signaling, self.clock, self._clockmap)
         self._learned, self._addresses = learned, learned.addresses
         self._reported |= learned.own
         for event in trace_of(learned):
             self.emit(event)
         return learned
+
+    def _forget_ports(self) -> None:
+        if self._learned is not None:
+            self._learned.close()
+            self._learned = None
 
     async def _report(self, attempt: int, report: Report) -> machine.Event:
         assert self._learned is not None
@@ -265,6 +284,25 @@ class Session:
         outcome = await attempt.keep()
         if isinstance(outcome, AttemptResult):
             return self._missed(outcome)
+        self._won = outcome
+        return machine.Connected()
+
+    async def _relay(self, verdict: MidairError | None) -> machine.Event:
+        assert self.started_at is not None
+        self._limit_connecting()
+        self._forget_ports()
+        relayed = Relayed(
+            self._signaling,
+            self._agreement,
+            self.clock,
+            self.emit,
+            self.started_at,
+            verdict,
+            facts_of(self._agent.misses),
+        )
+        outcome = await relayed.meet()
+        if isinstance(outcome, Reason):
+            return machine.PartnerLeft(outcome)
         self._won = outcome
         return machine.Connected()
 

@@ -20,7 +20,7 @@ from peer.io.agreement import Agreement
 from peer.io.clock import Clock
 from peer.io.keying import Keying, Known
 from peer.io.signaling import WAIT_POLL_US, Signaling
-from rendezvous.protocol.messages import Reason, Seated
+from rendezvous.protocol.messages import Reason, RelayPolicy, Seated
 from rendezvous.protocol.times import NS_PER_S
 
 AGAIN_NS = 7 * NS_PER_S
@@ -34,6 +34,7 @@ class Seating:
     Attributes:
         known: what both users have; None: a code is made once there is a nameplate.
         waits: the user has been told that the partner is waited for.
+        partner_relay: what the partner thinks of a relay, once it is there.
         agreement: with the partner, once its part of the key exchange has come.
     """
 
@@ -43,6 +44,7 @@ class Seating:
     known: Known | None
     agreement: Agreement | None = None
     waits: bool = False
+    partner_relay: RelayPolicy | None = None
     _keying: Keying = field(init=False)
 
     async def open(self, words: int, on_code: Callable[[Code], None]) -> None:
@@ -92,6 +94,7 @@ class Seating:
         """
         self._begin(known)
         seated = await self._join(known)
+        self.partner_relay = seated.partner_relay
         return self._agree(seated.partner_pake)
 
     async def _join(self, known: Known) -> Seated:
@@ -123,6 +126,7 @@ class Seating:
             if answer.left is not None:
                 return answer.left
             if answer.partner and self._agree(answer.partner_pake):
+                self.partner_relay = answer.partner_relay
                 return None
 
     def _begin(self, known: Known) -> None:

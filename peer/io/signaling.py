@@ -36,6 +36,7 @@ from rendezvous.protocol.messages import (
     Message,
     OpenRequest,
     Reason,
+    RelayPolicy,
     Report,
     Seated,
     TimeResponse,
@@ -80,6 +81,8 @@ class Signaling:
         """What is the matter with the request that is being tried again; None: nothing."""
         self.pake: str | None = None
         """This peer's message of the key exchange: goes along with every request."""
+        self.relay: RelayPolicy = "never"
+        """What this peer thinks of a relay: likewise."""
         self._clock = clock
         self._secret = secret
         self._reached = False
@@ -108,7 +111,11 @@ class Signaling:
             RendezvousError: it cannot be used.
         """
         request = OpenRequest(
-            version=PROTOCOL_VERSION, secret=self._secret, nameplate=nameplate, pake=self.pake
+            version=PROTOCOL_VERSION,
+            secret=self._secret,
+            nameplate=nameplate,
+            pake=self.pake,
+            relay=self.relay,
         )
         self._seated = await self._post("/v1/sessions", request, Seated)
         return self._seated
@@ -127,21 +134,28 @@ class Signaling:
             RendezvousError: it cannot be used, or nobody waits there.
         """
         request = JoinRequest(
-            version=PROTOCOL_VERSION, secret=self._secret, pake=self.pake, wait_us=wait_us
+            version=PROTOCOL_VERSION,
+            secret=self._secret,
+            pake=self.pake,
+            relay=self.relay,
+            wait_us=wait_us,
         )
         path = f"/v1/sessions/{nameplate}/join"
         self._seated = await self._post(path, request, Seated, wait_us)
         return self._seated
 
-    async def wait(self) -> WaitResponse:
+    async def wait(self, wait_us: int = WAIT_POLL_US) -> WaitResponse:
         """Wait for the partner and its message, at most as long as one poll lasts.
+
+        Args:
+            wait_us: how long the server may park the request.
 
         Returns:
             Whether it is there.
         """
-        request = WaitRequest.model_validate(self._seat() | {"wait_us": WAIT_POLL_US})
+        request = WaitRequest.model_validate(self._seat() | {"wait_us": wait_us})
         asked_at = self._clock.now()
-        answer = await self._post(f"{self._path()}/wait", request, WaitResponse, WAIT_POLL_US)
+        answer = await self._post(f"{self._path()}/wait", request, WaitResponse, wait_us)
         lacks_message = self.pake is not None and answer.partner_pake is None
         if answer.left is None and (lacks_message or not answer.partner):
             await self._space(asked_at)
@@ -232,6 +246,7 @@ class Signaling:
             "seat": self.seated.seat,
             "secret": self._secret,
             "pake": self.pake,
+            "relay": self.relay,
         }
 
     async def _post(
