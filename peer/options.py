@@ -73,8 +73,9 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
         "--relay",
         type=click.Choice(RELAY_POLICIES),
         default="auto",
-        help="Over the rendezvous's relay, still encrypted: auto where no path opens, only, or "
-        "never.  [default: auto]",
+        envvar="MIDAIR_RELAY",
+        help="Over the rendezvous's relay, still encrypted: auto, where no path opens; only; or "
+        "never.  [env: MIDAIR_RELAY; default: auto]",
     ),
     "json": click.option("--json", "as_json", is_flag=True, help="Report as JSON lines on stderr."),
     "trace": click.option(

@@ -61,6 +61,7 @@ class Peer:
     def __init__(self, room: Room, url: str, *words: str, says: str) -> None:
         self._stack = contextlib.ExitStack()
         argv = [installed_script("midair"), *words, "--json", "--rendezvous", url]
+        argv += ["--relay", "never"]
         self._program = self._stack.enter_context(_running(room, [*argv, "--ntp", _NO_NTP]))
         self._says = says
         self._events: list[Event] = []

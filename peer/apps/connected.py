@@ -16,8 +16,8 @@ from peer.apps.signals import end_at_once_with, ignore_while_exiting, wanted
 from peer.core.again import pause_ns
 from peer.core.times import MonoNs
 from peer.core.trace import Connected, Failed, TraceEvent, Warned
-from peer.core.units import duration
-from peer.errors import MidairError, StreamBrokenError
+from peer.core.units import data_size, duration
+from peer.errors import BrokenError, MidairError, StreamBrokenError
 from peer.io.attempt import Won
 from peer.io.clock import SystemClock
 from peer.io.stdio import reserve_standard_descriptors
@@ -161,4 +161,7 @@ async def _connect_and_use(
                 await stream.wait_closed()
             raise
     if failure is not None:
+        if isinstance(failure, BrokenError) and won.relay_octets is not None:
+            carries = data_size(won.relay_octets)
+            failure.hint = f"The relay carries at most {carries} for a pair: was it more than that?"
         raise failure

@@ -54,6 +54,8 @@ class Won:
     connected: Connected
     tls: Tls | None = None
     """What its bytes go through; None: it is proven, and plain."""
+    relay_octets: int | None = None
+    """What the relay that it goes over carries for the pair; None: any number, or no relay."""
 
 
 @dataclass(slots=True)

@@ -173,7 +173,9 @@ class Relayed:
             expected=None,
             round_trip_s=race.round_trip_ns(PAIR) / NS_PER_S,
         )
-        return Won(sock, self._connected(sock, race, role, tls), tls)
+        limits = self.signaling.seated.relay_limits
+        octets = None if limits is None else limits.octets
+        return Won(sock, self._connected(sock, race, role, tls), tls, octets)
 
     async def _greet(self, sock: socket.socket, race: Race) -> Winner:
         news = asyncio.Event()

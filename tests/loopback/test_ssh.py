@@ -89,7 +89,7 @@ def ssh(
         input=said,
         capture_output=True,
         timeout=PATIENCE_S,
-        env=os.environ | {"MIDAIR_CODE": code},
+        env=os.environ | {"MIDAIR_CODE": code, "MIDAIR_RELAY": "never"},
     )
 
 

@@ -115,7 +115,7 @@ def pipe(url: str) -> Way:
         url: of the rendezvous.
     """
     midair = installed_script("midair")
-    common = ["--json", "--rendezvous", url, "--ntp", _NO_NTP]
+    common = ["--json", "--rendezvous", url, "--ntp", _NO_NTP, "--relay", "never"]
 
     @contextlib.contextmanager
     def way(source: Program) -> Iterator[Ends]:
