@@ -31,7 +31,7 @@ from peer.io.keying import Known
 from peer.io.offer import exchange
 from peer.io.runner import Session
 from peer.io.stream import Stream
-from peer.settings import DEFAULT_NTP, Settings, check_ntp, timeout_ns
+from peer.settings import DEFAULT_NTP, RELAY_POLICIES, RelayPolicy, Settings, check_ntp, timeout_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ def listen(
     ntp: Sequence[str] = DEFAULT_NTP,
     local_port: int | None = None,
     timeout_s: float | None = None,
+    relay: RelayPolicy = "auto",
 ) -> AbstractAsyncContextManager[Link]:
     """Open a session, wait for a partner, and connect.
 
@@ -67,6 +68,7 @@ def listen(
         local_port: first of four local ports; None: random ones.
         timeout_s: most seconds to wait for the partner, and again to connect in; None: no
             limit, and 30.
+        relay: ``auto``: over the rendezvous's relay where no path opens; ``never``; ``only``.
 
     Returns:
         An async context manager that gives a :class:`Link`, closed in order at the end.
@@ -77,7 +79,7 @@ def listen(
     """
     if not MIN_WORDS <= words <= MAX_WORDS:
         raise UsageError(f"a code has {MIN_WORDS} to {MAX_WORDS} words, not {words}")
-    settings = replace(_settings(rendezvous, ntp, local_port, timeout_s), words=words)
+    settings = replace(_settings(rendezvous, ntp, local_port, timeout_s, relay), words=words)
     if secret is not None:
         return _link(settings, _secret(secret), listens=True)
     if on_code is None:
@@ -94,6 +96,7 @@ def connect(
     ntp: Sequence[str] = DEFAULT_NTP,
     local_port: int | None = None,
     timeout_s: float | None = None,
+    relay: RelayPolicy = "auto",
 ) -> AbstractAsyncContextManager[Link]:
     """Join the session that a code names, and connect.
 
@@ -104,6 +107,7 @@ def connect(
         ntp: NTP servers, ``HOST[:PORT]``.
         local_port: first of four local ports; None: random ones.
         timeout_s: most seconds to connect in; None: 30.
+        relay: ``auto``: over the rendezvous's relay where no path opens; ``never``; ``only``.
 
     Returns:
         An async context manager that gives a :class:`Link`, closed in order at the end.
@@ -112,7 +116,7 @@ def connect(
         UsageError: the text is no code, or the secret none, or there is not one of them.
         MidairError: on entering; see :mod:`peer.errors`.
     """
-    settings = _settings(rendezvous, ntp, local_port, timeout_s)
+    settings = _settings(rendezvous, ntp, local_port, timeout_s, relay)
     if (code is None) == (secret is None):
         raise UsageError("there must be a code or a secret", "Give one of them")
     known = _secret(secret) if code is None else _parse(code)
@@ -130,8 +134,8 @@ async def punch(
 ) -> tuple[socket.socket, Connected]:
     """Get the plain socket: connected, proven, non-blocking, nothing of the stream's on it.
 
-    It is not encrypted. Both sides must call this, since the other calls encrypt and frame what
-    they send.
+    It is not encrypted, and never goes over a relay. Both sides must call this, since the other
+    calls encrypt and frame what they send.
 
     Args:
         code: the partner's code; None: open a session and make one.
@@ -233,6 +237,8 @@ class Options(TypedDict, total=False):
     """First of four local ports; None: random ones."""
     timeout_s: float | None
     """Most seconds to wait for the partner, and again to connect in; None: no limit, and 30."""
+    relay: RelayPolicy
+    """``auto``: over the rendezvous's relay where no path opens; ``never``; ``only``."""
 
 
 def opening(
@@ -279,6 +285,7 @@ def _given(options: Options) -> Settings:
         options.get("ntp", DEFAULT_NTP),
         options.get("local_port"),
         options.get("timeout_s"),
+        options.get("relay", "auto"),
     )
 
 
@@ -297,11 +304,17 @@ def _secret(text: str | None) -> Secret:
 
 
 def _settings(
-    rendezvous: str, ntp: Sequence[str], local_port: int | None, timeout_s: float | None
+    rendezvous: str,
+    ntp: Sequence[str],
+    local_port: int | None,
+    timeout_s: float | None,
+    relay: RelayPolicy = "auto",
 ) -> Settings:
     try:
+        if relay not in RELAY_POLICIES:
+            raise ValueError(f"relay is one of {', '.join(RELAY_POLICIES)}, not {relay!r}")
         check_ntp(ntp)
         limit_ns = None if timeout_s is None else timeout_ns(timeout_s)
     except ValueError as error:
         raise UsageError(f"an argument makes no sense: {error}") from None
-    return Settings(rendezvous, tuple(ntp), local_port, limit_ns)
+    return Settings(rendezvous, tuple(ntp), local_port, limit_ns, relay=relay)

@@ -55,7 +55,14 @@ async def test_punch_when_cancelled_while_it_says_goodbye_closes_the_socket(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"timeout_s": math.nan}, {"timeout_s": math.inf}, {"timeout_s": 0}, {"ntp": ["a:b"]}]
+    "wrong",
+    [
+        {"timeout_s": math.nan},
+        {"timeout_s": math.inf},
+        {"timeout_s": 0},
+        {"ntp": ["a:b"]},
+        {"relay": "perhaps"},
+    ],
 )
 def test_arguments_when_they_make_no_sense_are_a_usage_error(wrong: dict[str, Any]) -> None:
     with pytest.raises(peer.UsageError, match="makes no sense"):

@@ -20,6 +20,7 @@ from peer.core.trace import (
     MeetingSet,
     Missed,
     Paired,
+    Relaying,
     ShotFired,
     TraceEvent,
     VolleyDone,
@@ -192,3 +193,34 @@ def test_json_line_when_values_are_nested_keeps_their_shape() -> None:
     assert (clock["ntp"], clock["rendezvous"]) == (None, RENDEZVOUS)
     assert mapping["srflx"] == MAPPING.srflx
     assert appointment["pairs"] == [[":11265", "203.0.113.2:12762"]]
+
+
+def test_relay_is_told_with_the_verdict_of_the_failed_punch() -> None:
+    tried = Relaying(
+        places=["192.0.2.10:8083"],
+        verdict="silent",
+        message="no path: no SYN was answered in any way",
+        hint="Try from another network",
+        octets=None,
+        octets_per_s=None,
+    )
+    assert sentence(tried) == (
+        "no path: no SYN was answered in any way\n"
+        "midair: Try from another network\n"
+        "midair: going over the relay at 192.0.2.10:8083, which sees how much, not what"
+    )
+
+
+def test_relay_that_was_wanted_is_told_with_its_limits_and_no_verdict() -> None:
+    wanted = Relaying(
+        places=["192.0.2.10:8083"],
+        verdict="",
+        message="",
+        hint="",
+        octets=1_000_000_000,
+        octets_per_s=2_000_000,
+    )
+    assert sentence(wanted) == (
+        "going over the relay at 192.0.2.10:8083 (at most 1.00 GB, at most 2.00 MB/s), "
+        "which sees how much, not what"
+    )
