@@ -193,7 +193,7 @@ class Binding:
     async def _hand_over(self, near: socket.socket, mux: Mux, emit: Emit) -> None:
         name = "the target" if self.to is None else str(self.to)
         try:
-            reader, writer = await asyncio.open_connection(sock=near)
+            reader, writer = await asyncio.open_connection(sock=near, limit=places.READ_AHEAD)
         except OSError:
             near.close()
             return

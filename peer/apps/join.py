@@ -14,7 +14,7 @@ from peer.errors import StreamBrokenError
 from peer.io import places
 from peer.io.mux import StreamResetError
 
-READ_SIZE = 64 * 1024
+READ_SIZE = places.READ_AHEAD
 DONE = "done"
 """The reason of a connection whose two directions ended in order."""
 Emit = Callable[[TraceEvent], None]

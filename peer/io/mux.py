@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from peer.core.mux import (
+    FRAME_MAX,
     Accepted,
     Arrived,
     Asked,
@@ -22,14 +23,15 @@ from peer.core.mux import (
     Refused,
     WasReset,
 )
+from peer.core.pieces import Pieces
 from peer.errors import BrokenError, StreamBrokenError
 from peer.io.stream import Stream
 from rendezvous.protocol.errors import ProtocolError
 
-READ_SIZE = 128 * 1024
-"""Bytes taken from the stream at a time: two frames."""
-OUT_MAX = 256 * 1024
-"""Bytes of frames that wait for the stream below: four frames."""
+READ_SIZE = 2 * FRAME_MAX
+"""Bytes taken from the stream, or given to it, at a time."""
+OUT_MAX = 2 * FRAME_MAX
+"""Bytes of frames that wait for the stream below."""
 REPLIES_MAX = 1024 * 1024
 """Bytes of answers that a partner may cause and not read, before it is given up."""
 LEAVE_S = 3.0
@@ -53,7 +55,7 @@ class MuxStream:
         """The place that was asked for."""
         self.number = number
         self._mux = mux
-        self._buffer = bytearray()
+        self._buffer = Pieces()
         self._in_over = False
         self._out_over = False
         self._broken: str | None = None
@@ -61,7 +63,7 @@ class MuxStream:
         self._writable = asyncio.Event()
         self._answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
 
-    async def read(self, n: int = 64 * 1024) -> bytes:
+    async def read(self, n: int = FRAME_MAX) -> bytes:
         """Return the next bytes as soon as there are any; b"" at the end of the direction.
 
         Raises:
@@ -74,8 +76,7 @@ class MuxStream:
             self._readable.clear()
             await self._readable.wait()
         self._check()
-        data = bytes(memoryview(self._buffer)[:n])
-        del self._buffer[:n]
+        data = self._buffer.take(n)
         self._mux.consumed(self, len(data))
         return data
 
@@ -134,7 +135,7 @@ class MuxStream:
                 self._broken = reason
                 self._answered(reason)
             case Arrived(data=data):
-                self._buffer += data
+                self._buffer.append(data)
             case Ended():
                 self._in_over = True
             case WasReset():
@@ -169,8 +170,7 @@ class MuxStream:
             self._answer.set_result(reason)
 
     def _drop(self) -> None:
-        self._mux.consumed(self, len(self._buffer))
-        self._buffer.clear()
+        self._mux.consumed(self, self._buffer.clear())
         self.wake()
 
     def _check(self) -> None:
@@ -191,7 +191,7 @@ class Mux:
         self._stream = stream
         self._machine = MuxMachine(opens=opens)
         self._streams: dict[int, MuxStream] = {}
-        self._out = bytearray()
+        self._out = Pieces()
         self._due = asyncio.Event()
         self._room = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -367,7 +367,7 @@ class Mux:
 
     def _flush(self) -> None:
         if data := self._machine.take_outgoing():
-            self._out += data
+            self._out.append(data)
             self._due.set()
 
     async def _write_out(self) -> None:
@@ -375,9 +375,9 @@ class Mux:
             while True:
                 await self._due.wait()
                 self._due.clear()
-                data, self._out = self._out, bytearray()
-                self._room.set()
-                await self._stream.write(data)
+                while data := self._out.take(READ_SIZE):
+                    self._room.set()
+                    await self._stream.write(data)
         except StreamBrokenError:
             return  # The reader meets it too, behind what came before.
 

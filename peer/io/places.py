@@ -11,12 +11,15 @@ import socket
 import struct
 from contextlib import suppress
 
+from peer.core.mux import FRAME_MAX
 from peer.core.places import Place, TcpPlace, UnixPlace
 from peer.errors import UsageError
 from peer.io.resolve import resolve
 
 BACKLOG = 128
 """Connections that wait in the kernel for one of ours to end."""
+READ_AHEAD = FRAME_MAX
+"""Bytes that a program may be ahead: a frame of many streams, which costs the same when small."""
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -58,12 +61,12 @@ async def connect(place: Place) -> Ends:
         OSError: nobody accepts there, or its name is not known.
     """
     if isinstance(place, UnixPlace):
-        return await asyncio.open_unix_connection(place.path)
+        return await asyncio.open_unix_connection(place.path, limit=READ_AHEAD)
     failure = OSError(f"{place.host} has no address")
     for target in await resolve(place.host, place.port):
         try:
             host, port, *_ = target.address
-            return await asyncio.open_connection(host, port, family=target.family)
+            return await asyncio.open_connection(host, port, family=target.family, limit=READ_AHEAD)
         except OSError as error:
             failure = error
     raise failure

@@ -341,7 +341,7 @@ async def test_forward_when_every_stream_is_taken_says_so_and_serves_the_next_on
                 writer.write(b"x")
                 assert await reader.read(1) == b"x"
             assert [e for e in takes if isinstance(e, Warned)] == [
-                Warned("64 connections are the most: others wait until one ends")
+                Warned(f"{STREAMS} connections are the most: others wait until one ends")
             ]
             assert await ask(links[0], b"done") == b"done"
             assert await ask(links[-1], b"late") == b"late"
