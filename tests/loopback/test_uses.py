@@ -101,6 +101,31 @@ def test_forward_carries_connections_and_ends_by_ctrl_c(
     assert not (tmp_path / "near").exists()
 
 
+def test_forward_when_its_terminal_is_closed_tells_the_partner(url: str) -> None:
+    with (
+        echoing() as target,
+        pair(
+            url,
+            listen=("--json", "--forward", target),
+            connect=("--json", "--bind", f"127.0.0.1:{free_ports()}"),
+        ) as (one, other),
+    ):
+        other.wait_for("forwarding")
+        one.wait_for("forwarding")
+        one.process.send_signal(signal.SIGHUP)
+        assert one.finish() == (130, b"")
+        assert other.finish() == (0, b"")
+
+
+def test_pipe_when_ssh_hangs_up_goes_on_to_the_end_of_its_input(url: str) -> None:
+    with pair(url) as (one, other):
+        other.send(b"before")
+        assert one.process.stdout is not None
+        assert one.process.stdout.read(6) == b"before"
+        other.process.send_signal(signal.SIGHUP)
+        assert finish_both(one, other, b"", b" and after") == ((0, b" and after"), (0, b""))
+
+
 def test_forward_when_the_target_refuses_the_client_is_closed_cleanly(url: str) -> None:
     near = f"127.0.0.1:{free_ports()}"
     with pair(
