@@ -75,8 +75,8 @@ _SENTENCES: dict[Reason, tuple[str, str]] = {
         "Try again; if it stays so, something on the way resets new connections, or answers itself",
     ),
     Reason.NO_RELAY: (
-        "your partner wants a relay and nothing else",
-        "Give --relay on both sides as you want it, and a rendezvous that has a relay",
+        "your partner wants no relay, or could not use it",
+        "The other side says which; --relay must fit on both sides",
     ),
     Reason.TIMEOUT: ("your partner's time was over", "Start both sides within the time given"),
     Reason.INTERRUPTED: ("your partner was stopped by its user", "Ask them to start again"),
