@@ -67,6 +67,18 @@ async def test_listen_when_a_partner_comes_gives_a_stream(url: str) -> None:
     assert data == b"from outside"
 
 
+async def test_link_over_the_relay_is_a_stream_like_any_other(url: str) -> None:
+    with Peer("listen", "--json", url=url, env={"MIDAIR_RELAY": "auto"}) as partner:
+        code = partner.wait_for("code")["code"]
+        partner.send(b"hello")
+        partner.end_input()
+        async with peer.connect(code, rendezvous=url, ntp=[NO_NTP], relay="only") as link:
+            assert await link.stream.read() == b"hello"
+            await link.stream.write(b"and back")
+        assert await asyncio.to_thread(partner.finish) == (0, b"and back")
+    assert (link.facts.path, link.facts.authenticated) == ("relay", True)
+
+
 async def test_secret_when_both_sides_have_it_needs_no_code(url: str) -> None:
     secret = str(Secret(secrets.token_bytes(16)))
     with Peer("connect", "--json", url=url, env={"MIDAIR_SECRET": secret}) as partner:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
@@ -18,7 +18,7 @@ from tests.loopback.programs import Peer, finish_both, pair, rendezvous
 
 ONLY = {"MIDAIR_RELAY": "only"}
 Ends = tuple[tuple[int, bytes], tuple[int, bytes]]
-Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
+Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 HELLO, PROOF, SELECT = 62, 35, 35
 """Octets of the greetings, in the order in which each end sends them."""
 CERTIFICATE = HEADER_OCTETS + HELLO + PROOF + SELECT
