@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 N := 10
 BENCH_STAMP := $(VENV)/.installed-bench
+RIVALS := $(VENV)/rivals
 
 # Programs of the lab lie in folders that a user's PATH may leave out.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
@@ -53,7 +54,7 @@ soak: setup $(STAMP) ## every fault N=10 times in a row, here and in the lab, ea
 		|| code=$$?; \
 	exit $$code
 
-bench: setup $(BENCH_STAMP) ## measure all into docs/benchmarks.md, or SECTIONS=... (BENCH_JSON=FILE, RESUME=1)
+bench: setup $(BENCH_STAMP) $(RIVALS)/.installed ## measure all into docs/benchmarks.md, or SECTIONS=... (BENCH_JSON=FILE, RESUME=1)
 	@$(BIN)/python -m lab.bench $(if $(RESUME),--resume) $(SECTIONS)
 
 cover: $(STAMP) ## the unit tests again, with branch coverage
@@ -83,6 +84,13 @@ $(STAMP): pyproject.toml requirements/dev.txt
 $(BENCH_STAMP): $(STAMP) requirements/bench.txt
 	@$(BIN)/python -m pip --disable-pip-version-check -qq install --require-hashes \
 		-r requirements/bench.txt
+	@touch $@
+
+# What midair is compared with; in an environment of its own, since it has versions of its own.
+$(RIVALS)/.installed: $(STAMP) requirements/rivals.txt
+	@$(BIN)/python -m venv $(RIVALS)
+	@$(RIVALS)/bin/python -m pip --disable-pip-version-check -qq install --require-hashes \
+		-r requirements/rivals.txt
 	@touch $@
 
 constraints: $(STAMP) ## resolve the versions anew

@@ -3,6 +3,7 @@
 #
 #   requirements/dev.txt     with hashes: what `make dev` and CI install
 #   requirements/bench.txt   with hashes: what `make bench` adds, to draw its pictures
+#   requirements/rivals.txt  with hashes: what `make bench` compares midair with, on its own
 #   constraints.txt          the same versions without: for `pip install -c constraints.txt`, since
 #                            pip refuses ranges and folders once any constraint carries a hash
 set -eu
@@ -37,5 +38,13 @@ for extra in dev bench; do
         compile --extra "$extra" --constraints "$build/all.txt" --generate-hashes
     } >"$build/$extra.txt"
 done
-cp "$build/dev.txt" "$build/bench.txt" requirements/
+# Apart from all that: nothing of ours is installed beside it.
+{
+    echo "# $note, with hashes; $made"
+    echo "# Install with: pip install --require-hashes -r requirements/rivals.txt"
+    "$build/uv/bin/uv" --no-config pip compile requirements/rivals.in --universal \
+        --python-version 3.11 --no-emit-index-url --no-annotate --no-header --quiet \
+        --generate-hashes
+} >"$build/rivals.txt"
+cp "$build/dev.txt" "$build/bench.txt" "$build/rivals.txt" requirements/
 cp "$build/constraints.txt" constraints.txt
