@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from peer.core.code import DEFAULT_WORDS, MAX_WORDS, MIN_WORDS
+from peer.core.code import DEFAULT_WORDS, KEPT_WORDS, MAX_WORDS, MIN_WORDS
 from peer.options import INTERRUPTED, read_line
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ def opening_options(command: Command) -> Command:
         click.option(
             "--words",
             type=click.IntRange(MIN_WORDS, MAX_WORDS),
-            default=DEFAULT_WORDS,
             metavar="N",
-            help=f"Make a code of N words, 8 bits each.  [default: {DEFAULT_WORDS}]",
+            help=f"Make a code of N words, 8 bits each.  [default: {DEFAULT_WORDS}; with --keep: "
+            f"{KEPT_WORDS}]",
         ),
         _secret_file,
         _code_file,

@@ -75,10 +75,17 @@ def check_keep(
     keep = bool(options.pop("keep"))
     if keep and not given:
         raise click.UsageError(f"--keep needs {use}: standard input can be read only once.")
+    from peer.core.code import KEPT_WORDS
+
+    # Sixteen bits stop somebody who has one guess, and not somebody who has one a minute, whether
+    # at one code or at a new one each time.
     if keep and isinstance(known, str):
-        # Sixteen bits stop somebody who has one guess, and not somebody who has one a minute.
         hint = "" if use == "--bind" else ", or none: each partner then gets a new code"
         raise click.UsageError(f"--keep with one code for all is a risk: give --secret-file{hint}.")
+    if keep and known is None:
+        options["words"] = options["words"] or KEPT_WORDS
+        if options["words"] < KEPT_WORDS:
+            raise click.UsageError(f"--keep needs codes of {KEPT_WORDS} words or more.")
     return keep
 
 

@@ -199,7 +199,7 @@ def connect_settings(options: Mapping[str, Any]) -> Settings:
         ntp=ntp_servers(options),
         local_port=options["local_port"],
         timeout_ns=options["timeout"],
-        words=options.get("words", DEFAULT_WORDS),
+        words=options.get("words") or DEFAULT_WORDS,
         hooks=hooks_of_environment(),
         relay=options["relay"],
     )

@@ -99,7 +99,7 @@ class MeetSettings:
 
     host: str
     """The partner: a name or an address."""
-    secret: bytes
+    secret: bytes = field(repr=False)
     """What both sides have, see :mod:`peer.core.secret`; empty: nothing."""
     at_us: int | None = None
     """UTC; None: see ``at_next``."""

@@ -289,11 +289,14 @@ class MemoryStore:
         """Tell whether a client may have the nameplate that it names.
 
         A session that is over needs it no more, nor one whose peers have gone without a word: a
-        listener with a code of its own, started again, need not wait until it expires.
+        listener with a code of its own, started again, need not wait until it expires.  A burned
+        one keeps it: whoever guessed at a code of one peer's could wait there for the other one.
         """
         entry = self._nameplates.get(nameplate)
-        if entry is None or entry.session.state not in (State.WAITING, State.PAIRED):
+        if entry is None:
             return True
+        if entry.session.state not in (State.WAITING, State.PAIRED):
+            return entry.session.state is not State.BURNED
         used_us = entry.expires_us - self._limits.ttl_us
         return not entry.watchers and used_us + ABANDONED_US <= now_us
 

@@ -330,6 +330,9 @@ class Session:
             # Who has left is told that, whatever it asks: what was agreed is read by nobody now.
             for kept in (self._pakes, self._reports, self._outcomes):
                 kept.clear()
+        if self.state is State.BURNED:
+            # Kept as long as any: who had it next would have a guess at the partner's words, too.
+            return [Wake()]
         nobody_expected = len(self._left) == 2 or len(self._digests) < 2
         return [Wake(), Linger()] if nobody_expected else [Wake()]
 

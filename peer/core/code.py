@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from peer.core.words import list_at, nearest, words_of
 
 DEFAULT_WORDS = 2
+KEPT_WORDS = 4
+"""Of who begins again after each wrong guess: a guess a minute finds two words in some weeks."""
 """One guess in 65,536, and it burns the session: magic-wormhole's own number."""
 MIN_WORDS = 2
 MAX_WORDS = 16

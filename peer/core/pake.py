@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from spake2 import SPAKE2_Symmetric, SPAKEError  # type: ignore[import-untyped]
+from spake2 import SPAKE2_Symmetric  # type: ignore[import-untyped]
 
 from peer.core.keys import SessionKey
 
 MESSAGE_BYTES = 33
+_SYMMETRIC = b"S"
+"""What the messages of the symmetric form begin with; the package asserts it only."""
 _IDENTITY = b"midair/1 pake "
 
 
@@ -56,9 +58,11 @@ class Exchange:
         """
         if len(partner) != MESSAGE_BYTES:
             raise PakeError(f"a PAKE message has {MESSAGE_BYTES} bytes, not {len(partner)}")
+        if not partner.startswith(_SYMMETRIC):
+            raise PakeError("no PAKE message: it is of another form")
         if partner == self.message:
             raise PakeError("this peer's own PAKE message came back")
         try:
             return SessionKey(self._side.finish(partner), session)
-        except (SPAKEError, ValueError, AssertionError) as error:
+        except Exception as error:  # its errors have no class in common
             raise PakeError(f"no PAKE message: {type(error).__name__}") from None

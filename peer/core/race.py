@@ -162,14 +162,15 @@ class Race:
     Attributes:
         kept: the winner's pair, once there is one.
         misses: how often a connection was dropped, by reason.
-        gives_up_at: set by the first wrong proof: who has proven nothing by then is not waited for.
+        gives_up_at: without a role, set by the first wrong proof: who has proven nothing by then is
+            not waited for.
     """
 
     role: Role | None
     """This end's; None: the greetings find it."""
     session: bytes
     attempt: int
-    key: bytes
+    key: bytes = field(repr=False)
     kept: int | None = None
     misses: dict[Reason, int] = field(default_factory=dict)
     gives_up_at: MonoNs | None = None
@@ -294,7 +295,8 @@ class Race:
         connection.round_trip_ns = now - connection.opened_at
         if proof.holds(text, self.key, self.role_of(pair), place, *nonces):
             return []
-        if self.gives_up_at is None:
+        # With a role the partner has proven before that it has the key: this one is a stranger.
+        if self.role is None and self.gives_up_at is None:
             self.gives_up_at = MonoNs(now + _patience_ns(connection))
         return None
 

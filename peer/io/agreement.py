@@ -27,7 +27,7 @@ AGAIN = "Start again on both sides, with a new code"
 class Bound:
     """What the connections of one attempt are proven by."""
 
-    key: bytes
+    key: bytes = field(repr=False)
     """32 bytes: equal on both sides only where both saw one plan and one pair of certificates."""
     digest: bytes
     """Of the plan, 32 bytes."""
@@ -56,24 +56,30 @@ class Agreement:
         proof = identity_proof(self.key, self.seat, attempt, own)
         return messages.Identity(certificate=own.hex(), proof=proof.hex())
 
-    def bind(self, appointment: Appointment, own: Set[Endpoint]) -> Bound:
+    def bind(self, appointment: Appointment, attempt: int, own: Set[Endpoint]) -> Bound:
         """Check who the partner is, and bind the attempt to that and to the plan.
 
         Args:
             appointment: as it came.
+            attempt: that it was asked for.
             own: every endpoint that this peer has reported in this session.
 
         Returns:
             What the attempt needs.
 
         Raises:
-            AuthenticationError: the partner does not know the code, or is told to fire elsewhere.
-            RefusedError: the rendezvous does not pass on what peers say of themselves.
+            AuthenticationError: the partner does not know the code or is told to fire elsewhere,
+                or this is another attempt's appointment.
+            RefusedError: the rendezvous has another version's appointments.
         """
         if appointment.partner is None:
-            raise RefusedError(
-                "the rendezvous did not say who your partner is",
-                "Install equal versions of midair on both sides and on the rendezvous",
+            # Else a stranger could hear this peer's proof, and try its guess at it unnoticed.
+            raise AuthenticationError("your partner does not say who it is", AGAIN)
+        if appointment.attempt != attempt:
+            raise AuthenticationError(
+                f"the rendezvous answers attempt {attempt} with one of attempt "
+                f"{appointment.attempt}",
+                "Use another rendezvous",
             )
         partner = bytes.fromhex(appointment.partner.certificate)
         self._check(partner, bytes.fromhex(appointment.partner.proof), appointment.attempt)

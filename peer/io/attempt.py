@@ -78,7 +78,7 @@ class Attempt:
     appointment: Appointment
     learned: Ground
     session: bytes
-    key: bytes
+    key: bytes = field(repr=False)
     clock: Clock
     clockmap: ClockMap
     on_one_host: bool

@@ -25,7 +25,7 @@ import asyncio
 import socket
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from peer.core.confirm import (
     CONFIRM_BYTES,
@@ -60,7 +60,7 @@ _BAD_CERTIFICATE = bytes.fromhex("15 0303 0002 02 2a")
 class Binding:
     """What the channel is bound to, beside the certificates."""
 
-    key: bytes
+    key: bytes = field(repr=False)
     role: Role
     place: Place
     appointment: bytes

@@ -263,7 +263,7 @@ class Session:
     async def _fire(self, appointment: Appointment) -> machine.Event:
         assert self._learned is not None
         assert self.started_at is not None
-        bound = self._agreement.bind(appointment, self._reported)
+        bound = self._agreement.bind(appointment, self._agent.attempt, self._reported)
         attempt = Attempt(
             appointment=appointment,
             learned=self._learned,

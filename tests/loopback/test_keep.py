@@ -95,6 +95,7 @@ def test_keep_when_nobody_answers_at_first_ends_at_once() -> None:
         (("connect", "--keep", A_CODE), "--keep needs --bind"),
         (("listen", "--keep", "--forward", "22", "--code", A_CODE), "a risk"),
         (("connect", "--keep", "--bind", "2222", A_CODE), "a risk"),
+        (("listen", "--keep", "--forward", "22", "--words", "3"), "codes of 4 words"),
     ],
 )
 def test_keep_with_what_it_cannot_go_with_is_refused(words: tuple[str, ...], what: str) -> None:

@@ -1,8 +1,11 @@
 """The session's key: equal where the words are, and bound to all that it is used for."""
 
+import contextlib
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from peer.core.keys import SessionKey, identity_holds, identity_proof, race_key
 from peer.core.pake import Exchange, PakeError
@@ -34,6 +37,19 @@ def test_finish_with_the_own_message_is_refused() -> None:
     exchange = Exchange(b"words", "7", os.urandom)
     with pytest.raises(PakeError, match="came back"):
         exchange.finish(exchange.message, SESSION)
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_finish_with_any_point_or_none_gives_a_key_or_is_refused(octets: bytes) -> None:
+    # Every other one is not on the curve, and most of the others are not in the group.
+    exchange = Exchange(b"words", "7", os.urandom)
+    with contextlib.suppress(PakeError):
+        assert len(exchange.finish(b"S" + octets, SESSION).derive(b"x")) == 32
+
+
+def test_finish_with_a_point_off_the_curve_is_refused() -> None:
+    with pytest.raises(PakeError, match="NotOnCurve"):
+        Exchange(b"words", "7", os.urandom).finish(b"S" + bytes([2]) + bytes(31), SESSION)
 
 
 @pytest.mark.parametrize("message", [b"", b"S", b"A" + bytes(32), b"S" + b"\xff" * 32, bytes(34)])

@@ -175,7 +175,7 @@ class Partner:
                     return
                 self.appointments.append(answer.appointment)
                 self.bound[attempt].set_result(
-                    self.agreement.bind(answer.appointment, self.learned[-1].own)
+                    self.agreement.bind(answer.appointment, attempt, self.learned[-1].own)
                 )
                 attempt += 1
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from peer.core.code import Code
 from tests.loopback.faults.peer.manners import Talk, wrong_proof
 from tests.loopback.faults.peer.partner import partner, playing
@@ -46,10 +44,9 @@ async def test_code_when_wrong_ends_both_with_6_and_is_used_up_but_no_other_is(u
     assert true.heard == b"and hello\n"
 
 
-@pytest.mark.parametrize("pair", [0, 3])
-async def test_code_when_wrong_ends_before_the_attempt_does(url: str, pair: int) -> None:
-    """The pairs on which nobody was met do not keep the peer until the deadline."""
-    async with partner(url, {pair: wrong_proof}) as played:
+async def test_strangers_wrong_proof_keeps_nobody_from_coming_until_the_deadline(url: str) -> None:
+    # The partner has proven before that it knows the code: it may still be under way.
+    async with partner(url, {0: wrong_proof}) as played:
         with Peer("listen", "--json", url=url) as one:
             await played.join((await event(one, "code"))["code"])
             async with playing(played):
@@ -59,4 +56,4 @@ async def test_code_when_wrong_ends_before_the_attempt_does(url: str, pair: int)
                 for name in ("appointment", "missed")
             )
             plan = played.appointments[0]
-            assert missed - appointed < (plan.deadline_us - plan.instant_us) / 1000
+            assert missed - appointed >= (plan.deadline_us - plan.instant_us) / 1000
