@@ -52,7 +52,7 @@ class Wormhole:
         @contextlib.contextmanager
         def way(file: Path, folder: Path) -> Iterator[tuple[Program, ...]]:
             code = "1-loop-back"
-            command = [RIVALS / "wormhole", *self.options]
+            command: list[str | Path] = [RIVALS / "wormhole", *self.options]
             send = [*command, "send", "--hide-progress", *direct, "--code", code, file]
             receive = [*command, "receive", "--hide-progress", "--accept-file", *direct]
             with ended([run(SENDER, send)]) as programs:

@@ -12,6 +12,7 @@ from peer.core.mux import (
     CONNECTION_WINDOW,
     DEFAULT,
     FRAME_MAX,
+    POOL,
     STREAMS,
     WINDOW,
     Accepted,
@@ -130,7 +131,7 @@ def test_credit_when_nobody_consumes_ends_at_the_window_of_each_stream() -> None
     for stream in streams:
         assert fill(link.near, stream) == WINDOW
         link.pump()
-    assert sum([WINDOW] * STREAMS) == CONNECTION_WINDOW
+    assert STREAMS * WINDOW + POOL == CONNECTION_WINDOW
 
 
 def test_credit_when_one_consumes_and_the_others_do_not_flows_for_that_one() -> None:
@@ -205,3 +206,35 @@ def test_receive_one_changed_byte_raises_only_protocol_errors(data: st.DataObjec
     wire[data.draw(st.integers(0, len(wire) - 1))] ^= data.draw(st.integers(1, 255))
     with contextlib.suppress(ProtocolError):
         link.far.receive(bytes(wire))
+
+
+def consume(link: Link, stream: int, most: int) -> int:
+    """Carry what one stream may send, to a consumer that takes all; returns how much that was."""
+    moved = 0
+    while moved < most:
+        moved += fill(link.near, stream)
+        for event in link.pump()[1]:
+            if isinstance(event, Arrived):
+                link.far.consumed(event.stream, len(event.data))
+        link.pump()
+    return moved
+
+
+def test_window_when_its_consumer_keeps_up_grows_by_the_pool_and_no_more() -> None:
+    link = Link()
+    first, second = link.opened(), link.opened()
+    consume(link, first, 8 * POOL)
+    # Less what was taken and not said yet: h2 says it when it is half of the window.
+    assert POOL // 2 <= fill(link.near, first) <= WINDOW + POOL
+    assert fill(link.near, second) == WINDOW
+
+
+def test_pool_when_a_wide_stream_is_over_serves_the_next_one() -> None:
+    link = Link()
+    first = link.opened()
+    consume(link, first, 8 * POOL)
+    link.near.reset(first)
+    link.pump()
+    second = link.opened()
+    consume(link, second, 8 * POOL)
+    assert POOL // 2 <= fill(link.near, second) <= WINDOW + POOL
