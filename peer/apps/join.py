@@ -39,6 +39,10 @@ class Far(Protocol):
         """Break both directions."""
         ...
 
+    async def wait_broken(self) -> None:
+        """Wait until both directions are broken, and raise why."""
+        ...
+
 
 async def join(
     name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, far: Far
@@ -73,16 +77,28 @@ async def join(
             received += len(data)
         writer.write_eof()
 
-    try:
+    async def both() -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(send())
             tasks.create_task(receive())
+        watching.cancel()
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            # A program that neither reads nor writes must not hold what is broken.
+            watching = tasks.create_task(far.wait_broken())
+            tasks.create_task(both())
         whole, reason = True, DONE
     except* (OSError, StreamResetError, StreamBrokenError) as group:
-        error = group.exceptions[0]
-        reason = places.why(error) if isinstance(error, OSError) else str(error)
+        reason = _why(group)
     finally:
         if not whole:
             far.abort(reason)
         await places.close(writer, whole=whole)
     return Forwarded(name, sent, received, reason)
+
+
+def _why(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return places.why(error) if isinstance(error, OSError) else str(error)

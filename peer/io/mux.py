@@ -61,6 +61,7 @@ class MuxStream:
         self._broken: str | None = None
         self._readable = asyncio.Event()
         self._writable = asyncio.Event()
+        self._gone = asyncio.Event()
         self._answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
 
     async def read(self, n: int = FRAME_MAX) -> bytes:
@@ -161,6 +162,15 @@ class MuxStream:
         """Nothing more will be said of it."""
         return self._broken is not None or (self._in_over and self._out_over)
 
+    async def wait_broken(self) -> None:
+        """Wait until it breaks, for whoever waits for something else meanwhile.
+
+        Raises:
+            StreamResetError: it broke; returns only then.
+        """
+        await self._gone.wait()
+        self._check()
+
     async def answer(self) -> str | None:
         """Wait for the partner's answer: None, or why not."""
         return await self._answer
@@ -170,6 +180,7 @@ class MuxStream:
             self._answer.set_result(reason)
 
     def _drop(self) -> None:
+        self._gone.set()
         self._mux.consumed(self, self._buffer.clear())
         self.wake()
 

@@ -185,6 +185,15 @@ class Stream:
         await self._closed.wait()
         self._check()
 
+    async def wait_broken(self) -> None:
+        """Wait until it breaks, for whoever waits for something else meanwhile.
+
+        Raises:
+            StreamBrokenError: it broke; returns when it was closed in order.
+        """
+        await self._closed.wait()
+        self._check()
+
     async def close(self) -> None:
         """End in order: write the end mark, wait for the partner's and for both to be confirmed.
 

@@ -7,7 +7,7 @@ import os
 import socket
 import stat
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -135,14 +135,14 @@ async def test_forward_when_the_target_refuses_closes_cleanly_and_says_why() -> 
 async def test_forward_when_a_place_is_asked_for_only_allowed_ones_work(
     allow: bool, works: bool
 ) -> None:
-    async with echoing() as target, AsyncExitStack() as stack:
+    async with echoing() as target:
         place = near()
-        patterns = (parse_pattern("127.0.0.0/8:*"),) if allow else (parse_pattern("10.0.0.0/8:*"),)
-        serving = Serving(None, patterns)
-        gives, _ = await stack.enter_async_context(forwarding(serving, place, to=target))
-        answer = await ask(await asyncio.open_connection(place.host, place.port), b"hi")
-        assert answer == (b"hi" if works else b"")
-        assert ([e for e in gives if isinstance(e, Forwarded)][-1].reason == "not allowed") != works
+        patterns = (parse_pattern("127.0.0.0/8:*" if allow else "10.0.0.0/8:*"),)
+        async with forwarding(Serving(None, patterns), place, to=target) as (gives, _):
+            answer = await ask(await asyncio.open_connection(place.host, place.port), b"hi")
+            assert answer == (b"hi" if works else b"")
+        refused = [e for e in gives if isinstance(e, Forwarded) and e.reason == "not allowed"]
+        assert bool(refused) != works
 
 
 async def test_forward_when_there_is_no_default_target_refuses() -> None:
@@ -366,3 +366,57 @@ async def test_forward_when_the_partner_vanishes_breaks_the_clients() -> None:
         ended = await serving
         assert all(isinstance(error, BrokenError) for error in ended)
         binding.release()
+
+
+async def flood(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Say more than anybody reads."""
+    with suppress(OSError):
+        while True:
+            writer.write(bytes(65_536))
+            await writer.drain()
+    writer.close()
+
+
+async def test_forward_when_the_partner_vanishes_ends_though_a_client_does_not_read() -> None:
+    server = await asyncio.start_server(flood, "127.0.0.1", 0)
+    async with server, two_streams() as (a, b):
+        target = TcpPlace("127.0.0.1", server.sockets[0].getsockname()[1])
+        place = near()
+        binding = Binding((place,))
+        binding.claim(lambda _: None)
+        serving = asyncio.create_task(Serving(target)(a, lambda _: None))
+        taking = asyncio.create_task(binding(b, lambda _: None))
+        client = socket.create_connection((place.host, place.port))
+        with client:
+            # Until nothing moves any more: the client's kernel and everything before it is full.
+            moved = -1
+            while moved != b.received:
+                moved = b.received
+                await asyncio.sleep(0.3)
+            a._wire.drop()
+            for task in (serving, taking):
+                with pytest.raises(BrokenError):
+                    await task
+        binding.release()
+
+
+async def test_forward_when_a_pipe_vanishes_ends_though_the_target_does_not_read() -> None:
+    over = asyncio.Event()
+
+    async def deaf(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    server = await asyncio.start_server(deaf, "127.0.0.1", 0)
+    async with server, two_streams() as (a, b):
+        target = TcpPlace("127.0.0.1", server.sockets[0].getsockname()[1])
+        serving = asyncio.create_task(Serving(target)(a, lambda _: None))
+        await exchange(b, PIPE)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                while True:
+                    await b.write(bytes(65_536))
+        b._wire.drop()
+        with pytest.raises(BrokenError):
+            await serving
+        over.set()
