@@ -134,8 +134,9 @@ async def punch(
 ) -> tuple[socket.socket, Connected]:
     """Get the plain socket: connected, proven, non-blocking, nothing of the stream's on it.
 
-    It is not encrypted, and never goes over a relay. Both sides must call this, since the other
-    calls encrypt and frame what they send.
+    It is not encrypted, and never goes over a relay: whoever is on the path, and a rendezvous whose
+    reflectors lie, can read and change what is sent on it, so bring your own TLS. Both sides must
+    call this, since the other calls encrypt and frame what they send.
 
     Args:
         code: the partner's code; None: open a session and make one.

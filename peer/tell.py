@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -71,6 +72,8 @@ class Tellers:
         """
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.fchmod(descriptor, 0o600)  # also where others could read the old one
         except OSError as error:
             raise UsageError(f"the trace cannot be written to {path}: {error.strerror}") from None
         file = open(descriptor, "w", encoding="utf-8")  # noqa: SIM115 - closed by close()

@@ -66,7 +66,10 @@ def test_tell_when_there_is_no_standard_error_tells_the_others(
     assert (tmp_path / "trace").read_text().count("paired") == 1
 
 
-def test_trace_file_when_made_is_the_owners_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_there", [False, True])
+def test_trace_file_when_written_is_the_owners_only(tmp_path: Path, is_there: bool) -> None:
+    if is_there:
+        (tmp_path / "trace").touch(0o644)
     tell = tellers()
     tell.tell_file(str(tmp_path / "trace"))
     tell.close()
