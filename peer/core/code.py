@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from peer.core.words import list_at, nearest, words_of
 
 DEFAULT_WORDS = 2
+"""One guess in 65,536, and it burns the session: magic-wormhole's own number."""
 KEPT_WORDS = 4
 """Of who begins again after each wrong guess: a guess a minute finds two words in some weeks."""
-"""One guess in 65,536, and it burns the session: magic-wormhole's own number."""
 MIN_WORDS = 2
 MAX_WORDS = 16
 """128 bits: more protects nothing."""

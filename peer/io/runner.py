@@ -21,28 +21,22 @@ from peer.errors import (
     MidairError,
     NoPathError,
     PortInUseError,
-    RefusedError,
     UnreachableError,
 )
 from peer.io.agreement import Agreement
-from peer.io.answers import GoneError, StaleTokenError
+from peer.io.answers import GoneError
 from peer.io.attempt import Attempt, Won
 from peer.io.clock import Clock, SystemClock, read_clockmap
 from peer.io.keying import Known
-from peer.io.learn import FRESH_NS, Learned, learn, trace_of
 from peer.io.relay import Relayed
+from peer.io.reporting import Reporting
 from peer.io.seating import Seating
 from peer.io.signaling import Signaling
 from peer.io.sockets import check_ports
 from peer.settings import CONNECT_TIMEOUT_NS, PAIR_PORTS, Settings
-from rendezvous.protocol.endpoints import Endpoint
 from rendezvous.protocol.messages import Appointment, AttemptResult, Reason, Report
 from rendezvous.protocol.times import NS_PER_S
 
-REPORT_POLL_NS = 4 * NS_PER_S
-"""A report's poll: the partner is there, so an answer that takes longer may have been lost."""
-MAX_REFUSED = 3
-"""Reports of one attempt whose tokens the rendezvous may call stale; a restart costs one."""
 _LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 
@@ -68,12 +62,8 @@ class Session:
     _clockmap: ClockMap = field(init=False)
     _signaling: Signaling = field(init=False)
     _seating: Seating = field(init=False)
-    _learned: Learned | None = None
-    _addresses: frozenset[str] = frozenset()
-    _reported: set[Endpoint] = field(default_factory=set)
-    """Also those of before: an outcome is kept for a report whose answer was lost."""
+    _reporting: Reporting = field(init=False)
     _won: Won | None = None
-    _received_at: MonoNs = field(init=False)
     _limit: asyncio.Timeout = field(init=False)
 
     async def run(self) -> Won:
@@ -93,6 +83,9 @@ class Session:
         self._signaling = Signaling(self.settings.rendezvous, self.clock, secrets.token_hex(32))
         self._signaling.relay = self._agent.relay
         self._seating = Seating(self._signaling, self.clock, self.emit, self.code)
+        self._reporting = Reporting(
+            self.settings, self._signaling, self.clock, self._clockmap, self.emit
+        )
         if self.settings.local_port is not None:
             # Before a code is made or used up.
             check_ports(PAIR_PORTS, self.settings.local_port)
@@ -108,7 +101,7 @@ class Session:
             await self._stop(error)
             raise
         finally:
-            self._forget_ports()
+            self._reporting.forget()
 
     @property
     def _agreement(self) -> Agreement:
@@ -205,68 +198,22 @@ class Session:
         if self._agent.attempt == 1:
             self.emit(Paired(self._signaling.seated.seat))
             self._limit_connecting()
-        before, learned = self._addresses, await self._learn_afresh()
-        # Disjoint, not unlike: a family may be missing from one of the two.
-        moved = bool(before) and before.isdisjoint(self._addresses)
-        return machine.Learned(learned.report, moved)
-
-    async def _learn_afresh(self) -> Learned:
-        self._forget_ports()
-        learned = await learn(self.settings, self._signaling, self.clock, self._clockmap)
-        self._learned, self._addresses = learned, learned.addresses
-        self._reported |= learned.own
-        for event in trace_of(learned):
-            self.emit(event)
-        return learned
-
-    def _forget_ports(self) -> None:
-        if self._learned is not None:
-            self._learned.close()
-            self._learned = None
+        return await self._reporting.learn()
 
     async def _report(self, attempt: int, report: Report) -> machine.Event:
-        assert self._learned is not None
-        announced = {"identity": self._agreement.announce(attempt)}
-        refused = 0
-        while True:
-            fresh_ns = self._learned.at + FRESH_NS - self.clock.now()
-            try:
-                if fresh_ns <= 0:
-                    report = await self._learn_again(report)
-                    continue
-                answer = await self._signaling.report(
-                    attempt, report.model_copy(update=announced), min(fresh_ns, REPORT_POLL_NS)
-                )
-            except StaleTokenError:
-                refused += 1
-                if refused > MAX_REFUSED:
-                    raise RefusedError(
-                        "the rendezvous takes no report of this peer's, however fresh",
-                        "Its reflector and itself must be one program, or share their key",
-                    ) from None
-                report = await self._learn_again(report)
-                continue
-            except GoneError:
-                return self._missed(_unheard(attempt))
-            if answer.appointment is not None:
-                self._received_at = self.clock.now()
-                return machine.Appointed(answer.appointment)
-            if answer.verdict is not None:
-                return machine.Judged(answer.verdict)
-            if answer.left is not None:
-                return machine.PartnerLeft(answer.left)
-
-    async def _learn_again(self, report: Report) -> Report:
-        fresh = (await self._learn_afresh()).report
-        return fresh.model_copy(update={"previous": report.previous})
+        try:
+            return await self._reporting.send(attempt, report, self._agreement.announce(attempt))
+        except GoneError:
+            return self._missed(_unheard(attempt))
 
     async def _fire(self, appointment: Appointment) -> machine.Event:
-        assert self._learned is not None
+        learned = self._reporting.learned
+        assert learned is not None
         assert self.started_at is not None
-        bound = self._agreement.bind(appointment, self._agent.attempt, self._reported)
+        bound = self._agreement.bind(appointment, self._agent.attempt, self._reporting.reported)
         attempt = Attempt(
             appointment=appointment,
-            learned=self._learned,
+            learned=learned,
             session=bytes.fromhex(self._signaling.seated.session),
             key=bound.key,
             clock=self.clock,
@@ -275,11 +222,11 @@ class Session:
             skew_ns=self.settings.hooks.skew_ns,
             emit=self.emit,
             started_at=self.started_at,
-            received_at=self._received_at,
+            received_at=self._reporting.received_at,
             identity=self._agreement.identity if self.encrypts else None,
             expected=bound.partner,
             digest=bound.digest,
-            own=self._learned.own,
+            own=learned.own,
         )
         outcome = await attempt.keep()
         if isinstance(outcome, AttemptResult):
@@ -290,7 +237,7 @@ class Session:
     async def _relay(self, verdict: MidairError | None) -> machine.Event:
         assert self.started_at is not None
         self._limit_connecting()
-        self._forget_ports()
+        self._reporting.forget()
         relayed = Relayed(
             self._signaling,
             self._agreement,
