@@ -23,7 +23,7 @@ from rendezvous.protocol import relay as codec
 from rendezvous.protocol.errors import ProtocolError
 from rendezvous.protocol.messages import Seat
 from rendezvous.protocol.relay import Status
-from rendezvous.relay_end import End
+from rendezvous.relay_end import CHUNK_OCTETS, End
 from rendezvous.tokens import TICKET_LIFE_US, Tokens
 
 log = logging.getLogger(__name__)
@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 UNSEATED = 64
 """Connections beside those of all pairs: they show their tickets, or hear why not."""
 KEEPALIVE_S = (10, 5, 3)
-"""Idle, interval, probes: the same as the peers' own, so that a host that is gone is noticed by
-its partner after 25 s, relay or not."""
+"""Idle, interval, probes: a host that is gone is noticed, at the latest after the TCP user timeout
+(``unread_s``), and its partner's connection then broken: its own probes reach only the relay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,14 +188,23 @@ class Relay:
 
 
 def _tune(listener: socket.socket, octets_per_s: int | None) -> None:
-    """Set what accepted sockets inherit."""
+    """Set what accepted sockets inherit.
+
+    A peer gives its connection up when its octets are not taken for 25 s (RFC 5482): a relay that
+    takes some now and then, and not many at last, keeps both sides.
+    """
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_KEEPIDLE"):
         idle, interval, probes = KEEPALIVE_S
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, interval)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, probes)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        # Else the kernel takes megabytes for a slow reader, and says that there is room again
+        # when a third of them has gone: the writer's window would stay shut meanwhile.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, CHUNK_OCTETS)
     if octets_per_s is not None:
-        # Else megabytes wait here, and a slowed sender, whose window stays shut for as long as
-        # they take, believes that the relay is gone.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, min(octets_per_s, 4 * 1024**2))
+        # The same of a sender that is slowed down. Less than a few segments (64 KiB each, on
+        # loopback) would never let one of them in.
+        window = min(max(octets_per_s, CHUNK_OCTETS), 4 * 1024 * 1024)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)

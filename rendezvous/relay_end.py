@@ -187,7 +187,7 @@ class End(asyncio.BufferedProtocol):
         pair = _Pair((waiting, self), limits)
         for end in (waiting, self):
             end._stop_waiting()
-            end._pair, end._buffer = pair, memoryview(bytearray(CHUNK_OCTETS))
+            end._pair, end._buffer = pair, memoryview(bytearray(_chunk(limits.octets_per_s)))
         waiting._transport.write(bytes([Status.GO]))
 
     def leave(self, status: Status) -> None:
@@ -253,6 +253,12 @@ class End(asyncio.BufferedProtocol):
     def _stop_waiting(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
+
+
+def _chunk(octets_per_s: int | None) -> int:
+    # Of a pair that is slowed down a quarter of a second's worth, so that it is never silent for
+    # long.
+    return CHUNK_OCTETS if octets_per_s is None else min(CHUNK_OCTETS, max(1, octets_per_s // 4))
 
 
 class _Pair:

@@ -10,7 +10,6 @@ import struct
 
 import pytest
 
-from rendezvous.relay_end import CHUNK_OCTETS
 from tests.api.relaying import OTHER_SESSION, Streams, relaying, sit_down
 from tests.api.server import until
 
@@ -133,7 +132,21 @@ async def test_pair_above_its_rate_is_slowed_down_and_loses_nothing() -> None:
         a[1].write(bytes(2 * rate))
         await b[0].readexactly(2 * rate)
         # One second's worth may come at once, and the last buffer is paid for afterwards.
-        assert loop.time() - began >= 1 - CHUNK_OCTETS / rate
+        assert loop.time() - began >= 1 - 0.25
+
+
+async def test_sender_that_is_slowed_down_for_long_does_not_believe_that_the_relay_is_gone() -> (
+    None
+):
+    rate, octets = 32 * 1024, 300 * 1024
+    async with relaying(octets_per_s=rate) as (_, connect), connect() as a, connect() as b:
+        # What peers set, at a fifth: RFC 5482.
+        sock = a[1].get_extra_info("socket")
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 5000)
+        await sit_down(a, b)
+        a[1].write(bytes(octets))
+        a[1].write_eof()
+        assert len(await b[0].read()) == octets
 
 
 async def test_idle_pair_is_ended_and_a_busy_one_is_not() -> None:
