@@ -16,6 +16,8 @@ import pytest
 from tests.loopback.ports import free_ports
 from tests.loopback.programs import BIN, NO_NTP, PATIENCE_S, PROCESSORS, Peer, rendezvous
 
+ALONE = "{ mount --make-rprivate / 2>&- || ! grep -q ' shared:' /proc/self/mountinfo; }"
+"""No other namespace sees what is mounted. In a chroot "/" is no mount, and is not made private."""
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the ssh server needs root")
 
 
@@ -49,9 +51,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     (folder / "passwd").write_text(f"root:x:0:0:root:{home}:/bin/sh\n")
     place = f"127.0.0.1:{free_ports()}"
     words = [program("dropbear"), "-F", "-E", "-s", "-r", str(host_key), "-p", place]
-    line = f'mount --bind {folder}/passwd /etc/passwd && exec "$@"'
+    line = f'{ALONE} && mount --bind {folder}/passwd /etc/passwd && exec "$@"'
+    unshare = ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", line, "sh"]
     process = subprocess.Popen(
-        ["unshare", "--mount", "sh", "-c", line, "sh", *words, "-P", str(folder / "pid")],
+        [*unshare, *words, "-P", str(folder / "pid")],
         stderr=subprocess.DEVNULL,
     )
     try:
