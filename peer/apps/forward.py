@@ -14,15 +14,20 @@ from peer.apps.join import DONE, Emit, join
 from peer.core.mux import DEFAULT, STREAMS
 from peer.core.offer import PIPE, Offer, Side, Use
 from peer.core.places import LOOPBACK, Pattern, Place, PlaceError, TcpPlace, is_local, parse_place
+from peer.core.times import MonoNs
 from peer.core.trace import Closed, Forwarded, Forwarding, Warned
 from peer.errors import BrokenError, MidairError, StreamBrokenError, UsageError
 from peer.io import places
+from peer.io.clock import SystemClock
 from peer.io.mux import Mux, MuxStream, PlaceRefusedError, StreamResetError
 from peer.io.offer import exchange, leave
 from peer.io.stream import Stream
+from rendezvous.protocol.times import NS_PER_S
 
 CONNECT_S = 10.0
 """Most that connecting to the target may take; a browser gives up no sooner."""
+ACCEPT_AGAIN_NS = NS_PER_S // 2
+"""After a failure to accept: soon enough for people, seldom enough for the processor."""
 UNPRIVILEGED = 1024
 """Below it Linux lets only root listen (ip_unprivileged_port_start)."""
 LEFT = "your partner left"
@@ -173,7 +178,8 @@ class Binding:
         slots: asyncio.Semaphore,
         emit: Emit,
     ) -> None:
-        loop = asyncio.get_running_loop()
+        loop, clock = asyncio.get_running_loop(), SystemClock()
+        short = False
         while True:
             # More than the partner takes wait in the kernel, and not in our memory.
             if slots.locked():
@@ -181,12 +187,17 @@ class Binding:
             await slots.acquire()
             try:
                 near, _ = await loop.sock_accept(sock)
-            except ConnectionAbortedError:
-                slots.release()
-                continue
             except OSError as error:
-                emit(Warned(f"{place} accepts no more connections: {error.strerror}"))
-                return
+                slots.release()
+                if isinstance(error, ConnectionAbortedError):
+                    continue
+                # Too many open files, say: those that wait in the kernel are accepted later.
+                if not short:
+                    emit(Warned(f"{place} accepts no connections for now: {error.strerror}"))
+                short = True
+                await clock.sleep_until(MonoNs(clock.now() + ACCEPT_AGAIN_NS))
+                continue
+            short = False
             task = tasks.create_task(self._hand_over(near, mux, emit))
             task.add_done_callback(lambda _: slots.release())
 

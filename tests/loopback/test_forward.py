@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import socket
 import stat
 from collections.abc import AsyncIterator
@@ -22,7 +23,7 @@ from peer.errors import BrokenError, UsageError
 from peer.io import offer
 from peer.io.offer import exchange
 from tests.loopback.ports import free_ports
-from tests.loopback.streams import some_bytes, two_streams
+from tests.loopback.streams import PATIENCE_S, some_bytes, two_streams
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -420,3 +421,25 @@ async def test_forward_when_a_pipe_vanishes_ends_though_the_target_does_not_read
         with pytest.raises(BrokenError):
             await serving
         over.set()
+
+
+async def test_forward_when_descriptors_are_short_accepts_later() -> None:
+    async with echoing() as target:
+        place, limits = near(), resource.getrlimit(resource.RLIMIT_NOFILE)
+        async with forwarding(Serving(target), place) as (_, takes):
+            assert await ask(await asyncio.open_connection(place.host, place.port), b"hi") == b"hi"
+            client = socket.socket()
+            client.setblocking(False)
+            free = os.dup(client.fileno())
+            os.close(free)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+            try:
+                await asyncio.get_running_loop().sock_connect(client, (place.host, place.port))
+                async with asyncio.timeout(PATIENCE_S):
+                    while not any(isinstance(e, Warned) for e in takes):  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            assert await ask(await asyncio.open_connection(sock=client), b"late") == b"late"
+    (warned,) = [event for event in takes if isinstance(event, Warned)]
+    assert "Too many open files" in warned.message
