@@ -22,6 +22,9 @@ class Tls:
     _in: ssl.MemoryBIO = field(default_factory=ssl.MemoryBIO)
     _out: ssl.MemoryBIO = field(default_factory=ssl.MemoryBIO)
     _tls: ssl.SSLObject = field(init=False)
+    _ended: bool = False
+    drained: bool = False
+    """The last :meth:`open_into` met the end of what had come; to find that out again costs."""
 
     def __post_init__(self) -> None:
         """Begin."""
@@ -63,22 +66,25 @@ class Tls:
             EOFError: the far end has said that nothing follows (close_notify).
             ssl.SSLError: what came is not what the far end sent.
         """
-        length = 0
+        if self._ended:
+            raise EOFError
+        length, room, read = 0, len(buffer), self._tls.read
         try:
-            while length < len(buffer):
-                got = self._tls.read(len(buffer) - length, buffer[length:])
+            while length < room:
+                got = int(read(room - length, buffer[length:]))
                 if not got:
+                    self._ended = True
                     break
-                length += int(got)
-            else:
-                return length
+                length += got
         except ssl.SSLWantReadError:
+            self.drained = True
             return length
         except ssl.SSLZeroReturnError:
-            pass
-        if length:
-            return length  # the next call meets the end again
-        raise EOFError
+            self._ended = True
+        self.drained = False
+        if self._ended and not length:
+            raise EOFError
+        return length
 
     def seal(self, *parts: bytes | memoryview) -> bytes:
         """Encrypt.
