@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 
 from peer.core.clockmap import ClockMap, OffsetEstimate
 from peer.core.confirm import NO_APPOINTMENT
-from peer.core.greeting import Facts
 from peer.core.proof import Place
 from peer.core.race import Race
 from peer.core.times import MonoNs, UtcNs
-from peer.core.trace import Appointed, Connected, ShotFired, TraceEvent, VolleyDone
+from peer.core.trace import Connected, TraceEvent
 from peer.core.verdict import classify_miss
 from peer.core.volley import ATTEMPT_CEILING_NS, SYN_CEILING, VolleyRule
 from peer.errors import RefusedError
+from peer.io.account import Account
 from peer.io.aim import aim
 from peer.io.channel import Binding, secure
 from peer.io.clock import Clock
@@ -28,12 +28,11 @@ from peer.io.greet import Racer, Winner
 from peer.io.ground import Ground
 from peer.io.identity import Identity
 from peer.io.quiet import quiet
-from peer.io.sockets import endpoint_of
 from peer.io.tls import Tls
 from rendezvous.protocol.endpoints import Endpoint
 from rendezvous.protocol.messages import Appointment, AttemptResult, Reason, Role
 from rendezvous.protocol.planner import MAX_LEAD_US
-from rendezvous.protocol.times import NS_PER_MS, NS_PER_S, bound_us_from_ns, ns_from_us, us_from_ns
+from rendezvous.protocol.times import NS_PER_S, ns_from_us
 
 MAX_LEAD_NS = ns_from_us(2 * MAX_LEAD_US)
 """How far ahead an instant may be: the planner's most, and as much for clocks known badly."""
@@ -94,9 +93,9 @@ class Attempt:
     digest: bytes = NO_APPOINTMENT
     authenticated: bool = True
     _offset: OffsetEstimate = field(init=False)
+    _account: Account = field(init=False)
     _thread: VolleyThread = field(init=False)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
-    _opened_shots: dict[int, int] = field(default_factory=dict)
     _volley_over: bool = False
     """Set by the loop after all that the thread has told it, unlike the thread's own word."""
 
@@ -112,6 +111,7 @@ class Attempt:
             BrokenError: the winner broke before it was encrypted.
         """
         self._offset = self.learned.offset(self.appointment.timescale)
+        self._account = self._make_account()
         instant = self.clockmap.mono(
             UtcNs(ns_from_us(self.appointment.instant_us) + self.skew_ns), self._offset
         )
@@ -124,14 +124,15 @@ class Attempt:
             own=self.own,
             own_choice=self.own_choice,
         )
-        self._trace_appointment(barrels, instant)
+        self._account.trace_appointment(barrels, instant)
         rule = VolleyRule(
             budget=min(SYN_CEILING, self.appointment.syn_budget),
             deadline=MonoNs(min(deadline, max(instant, self.received_at) + ATTEMPT_CEILING_NS)),
         )
         race = Race(self._role, self.session, self.appointment.attempt, self.key)
-        racer = Racer(race, self.clock, self._facts, self._news.set, self.tie_break)
+        racer = Racer(race, self.clock, self._account.facts, self._news.set, self.tie_break)
         self._thread = self._make_thread(barrels, instant, rule, racer)
+        self._account.thread = self._thread
         with quiet():
             self._thread.start()
             try:
@@ -139,10 +140,24 @@ class Attempt:
             finally:
                 racer.close()
                 self._thread.stop()
-                self._trace_shots()
+                self._account.trace_shots()
         if winner is None:
             return self._miss(race)
         return await self._won(winner, race)
+
+    def _make_account(self) -> Account:
+        return Account(
+            appointment=self.appointment,
+            learned=self.learned,
+            role=self._role,
+            offset=self._offset,
+            clock=self.clock,
+            clockmap=self.clockmap,
+            emit=self.emit,
+            started_at=self.started_at,
+            received_at=self.received_at,
+            authenticated=self.authenticated,
+        )
 
     def _check_instant(self, instant: MonoNs) -> None:
         lead_ns = instant - self.skew_ns - self.received_at
@@ -169,7 +184,7 @@ class Attempt:
             loop.call_soon_threadsafe(over)
 
         def opened(barrel: Barrel, shots: int) -> None:
-            self._opened_shots[barrel.pair] = shots
+            self._account.opened_shots[barrel.pair] = shots
             loop.call_soon_threadsafe(racer.opened, barrel.pair, barrel.sock)
 
         return VolleyThread(barrels, instant, rule, on_open=opened, on_end=ended)
@@ -189,62 +204,6 @@ class Attempt:
     def _hopeless(self, racer: Racer) -> bool:
         return self._volley_over and racer.race.alive == 0
 
-    def _facts(self, pair: int) -> Facts:
-        barrel = self._barrel(pair)
-        return Facts(
-            winner_shots=self._opened_shots[pair],
-            shots=self._thread.rule.shots,
-            refusals=self._thread.rule.refusals,
-            bound_us=bound_us_from_ns(self._offset.bound_at(self.clock.now())),
-            first_us=self._corrected_us(barrel.first_at),
-            instant_error_us=self._fire_error_us(),
-        )
-
-    def _barrel(self, pair: int) -> Barrel:
-        return next(barrel for barrel in self._thread.barrels if barrel.pair == pair)
-
-    def _corrected_us(self, at: MonoNs | None) -> int:
-        assert at is not None
-        return us_from_ns(self.clockmap.utc(at, self._offset))
-
-    def _fire_error_us(self) -> int:
-        """How long after its instant the volley's first shot left (late appointments included)."""
-        first = self._thread.first_at
-        return 0 if first is None else us_from_ns(first - self._thread.instant)
-
-    def _trace_appointment(self, barrels: Sequence[Barrel], instant: MonoNs) -> None:
-        lead_us = us_from_ns(instant - self.received_at)
-        ports = {port.volley: port for port in self.learned.ports}
-        self.emit(
-            Appointed(
-                attempt=self.appointment.attempt,
-                role=self._role,
-                timescale=self.appointment.timescale,
-                instant_us=self.appointment.instant_us,
-                lead_us=max(0, lead_us),
-                late_us=max(0, -lead_us),
-                offset_us=us_from_ns(self._offset.offset_ns),
-                bound_us=bound_us_from_ns(self._offset.bound_at(self.received_at)),
-                pairs=[(f":{ports[b.sock].port}", str(b.remote)) for b in barrels],
-            )
-        )
-
-    def _trace_shots(self) -> None:
-        rule = self._thread.rule
-        for barrel in self._thread.barrels:
-            if barrel.first_at is not None:
-                self.emit(
-                    ShotFired(
-                        attempt=self.appointment.attempt,
-                        pair=barrel.pair,
-                        shot=1,
-                        at_us=self._corrected_us(barrel.first_at),
-                        local_us=us_from_ns(self.clockmap.local(barrel.first_at)),
-                        fire_error_us=us_from_ns(barrel.first_at - self._thread.instant),
-                    )
-                )
-        self.emit(VolleyDone(self.appointment.attempt, rule.shots, rule.refusals))
-
     def _miss(self, race: Race) -> AttemptResult:
         if self._thread.error is not None:
             raise self._thread.error
@@ -262,7 +221,7 @@ class Attempt:
             unreachable=self._thread.unreachable,
             budget_spent=rule.spent,
             greetings=greetings,
-            early=self._fire_error_us() < LATE_US,
+            early=self._account.fire_error_us < LATE_US,
             clock_unknown=bound_ns >= rule.deadline - self._thread.instant,
         )
         return AttemptResult(
@@ -278,7 +237,7 @@ class Attempt:
         self.learned.close()
         try:
             tls = await self._secure(sock, winner, race)
-            return Won(sock, self._connected(sock, winner, race, tls), tls)
+            return Won(sock, self._account.connected(sock, winner, race, tls), tls)
         except BaseException:
             sock.close()
             raise
@@ -301,38 +260,3 @@ class Attempt:
             expected=self.expected,
             round_trip_s=race.round_trip_ns(winner.pair) / NS_PER_S,
         )
-
-    def _connected(
-        self, sock: socket.socket, winner: Winner, race: Race, tls: Tls | None
-    ) -> Connected:
-        barrel, own, far = self._barrel(winner.pair), winner.own_facts, winner.far_facts
-        now, rtt_us = self.clock.now(), us_from_ns(race.round_trip_ns(winner.pair))
-        return Connected(
-            local=str(endpoint_of(sock)),
-            remote=str(barrel.remote),
-            path="direct",
-            role=race.role_of(winner.pair),
-            attempt=self.appointment.attempt,
-            pair=winner.pair,
-            first_shot=own.winner_shots == 1 and far.winner_shots == 1,
-            skew_us=own.first_us - far.first_us,
-            shots=own.shots,
-            refusals=own.refusals,
-            winner_shots=own.winner_shots,
-            sync_margin_us=rtt_us // 2 - own.bound_us - far.bound_us,
-            fire_error_us=own.instant_error_us,
-            rtt_us=rtt_us,
-            timescale=self.appointment.timescale,
-            offset_us=us_from_ns(self._offset.offset_ns),
-            bound_us=own.bound_us,
-            since_report_ms=self._since_report_ms(now),
-            elapsed_ms=round((now - self.started_at) / NS_PER_MS, 1),
-            encrypted="" if tls is None else tls.cipher(),
-            authenticated=self.authenticated,
-        )
-
-    def _since_report_ms(self, now: MonoNs) -> float | None:
-        took_ns = self.learned.report_took_ns
-        if took_ns is None:
-            return None
-        return round((now - self.received_at + took_ns) / NS_PER_MS, 1)
