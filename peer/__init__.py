@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         TransferError,
         UsageError,
     )
-    from peer.io.mux import MuxStream, PlaceRefusedError, StreamResetError
+    from peer.io.mux_stream import MuxStream, PlaceRefusedError, StreamResetError
     from peer.io.stream import Stream
 
 __all__ = [
@@ -66,7 +66,7 @@ _HOME = {
     "peer.api_files": "receive send",
     "peer.api_forward": "Dialer bind dial serve",
     "peer.api_meet": "meet",
-    "peer.io.mux": "MuxStream PlaceRefusedError StreamResetError",
+    "peer.io.mux_stream": "MuxStream PlaceRefusedError StreamResetError",
     "peer.io.stream": "Stream",
 }
 _MODULES = {name: module for module, names in _HOME.items() for name in names.split()}

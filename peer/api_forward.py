@@ -25,7 +25,8 @@ from peer.core.mux import DEFAULT
 from peer.core.places import PlaceError, TcpPlace, parse_pattern, parse_place
 from peer.core.trace import Connected, TraceEvent
 from peer.errors import BrokenError, UsageError
-from peer.io.mux import Mux, MuxStream
+from peer.io.mux import Mux
+from peer.io.mux_stream import MuxStream
 from peer.io.offer import exchange
 from peer.io.runner import Session
 

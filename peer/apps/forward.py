@@ -19,7 +19,8 @@ from peer.core.trace import Closed, Forwarded, Forwarding, Warned
 from peer.errors import BrokenError, MidairError, StreamBrokenError, UsageError
 from peer.io import places
 from peer.io.clock import SystemClock
-from peer.io.mux import Mux, MuxStream, PlaceRefusedError, StreamResetError
+from peer.io.mux import Mux
+from peer.io.mux_stream import MuxStream, PlaceRefusedError, StreamResetError
 from peer.io.offer import exchange, leave
 from peer.io.stream import Stream
 from rendezvous.protocol.times import NS_PER_S

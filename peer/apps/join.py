@@ -12,7 +12,7 @@ from typing import Protocol
 from peer.core.trace import Forwarded, TraceEvent
 from peer.errors import StreamBrokenError
 from peer.io import places
-from peer.io.mux import StreamResetError
+from peer.io.mux_stream import StreamResetError
 
 READ_SIZE = places.READ_AHEAD
 DONE = "done"

@@ -10,7 +10,8 @@ import pytest
 
 from peer.core.mux import CONNECTION_WINDOW, DEFAULT, STREAMS, WINDOW
 from peer.errors import BrokenError
-from peer.io.mux import Mux, MuxStream, PlaceRefusedError, StreamResetError
+from peer.io.mux import Mux
+from peer.io.mux_stream import MuxStream, PlaceRefusedError, StreamResetError
 from peer.io.stream import Stream
 from tests.loopback.streams import some_bytes, two_streams
 
