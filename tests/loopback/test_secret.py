@@ -78,6 +78,21 @@ def test_secret_when_a_second_listener_has_it_waits_for_the_first_to_be_served(
             assert finish_both(first, other, b"x", b"y") == ((0, b"y"), (0, b"x"))
 
 
+def test_secret_when_files_are_sent_by_it_needs_no_code(
+    url: str, secret: str, tmp_path: Path
+) -> None:
+    env, inbox = {"MIDAIR_SECRET": secret}, tmp_path / "inbox"
+    inbox.mkdir()
+    (tmp_path / "letter").write_bytes(b"dear you")
+    receiving = ("receive", "--yes", "--json", "--to", str(inbox))
+    with (
+        Peer("send", str(tmp_path / "letter"), "--json", url=url, env=env) as one,
+        Peer(*receiving, url=url, env=env) as other,
+    ):
+        assert finish_both(one, other) == ((0, b""), (0, b""))
+    assert (inbox / "letter").read_bytes() == b"dear you"
+
+
 def test_secret_when_it_is_none_exits_2_and_is_not_shown(url: str) -> None:
     with Peer("listen", url=url, env={"MIDAIR_SECRET": "correct-horse-battery"}) as one:
         assert one.finish() == (2, b"")
