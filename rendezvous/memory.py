@@ -290,13 +290,14 @@ class MemoryStore:
 
         A session that is over needs it no more, nor one whose peers have gone without a word: a
         listener with a code of its own, started again, need not wait until it expires.  A burned
-        one keeps it: whoever guessed at a code of one peer's could wait there for the other one.
+        one keeps it where there were words: whoever guessed at those of one peer could wait there
+        for the other one.
         """
         entry = self._nameplates.get(nameplate)
         if entry is None:
             return True
         if entry.session.state not in (State.WAITING, State.PAIRED):
-            return entry.session.state is not State.BURNED
+            return entry.session.state is not State.BURNED or not entry.session.has_words
         used_us = entry.expires_us - self._limits.ttl_us
         return not entry.watchers and used_us + ABANDONED_US <= now_us
 

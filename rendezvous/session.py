@@ -191,6 +191,8 @@ class Session:
 
     state: State = State.EMPTY
     _digests: dict[Seat, bytes] = field(default_factory=dict)
+    has_words: bool = False
+    """Whether a key was exchanged, so that there is something to guess at."""
     _pakes: dict[Seat, str] = field(default_factory=dict)
     _relays: dict[Seat, RelayPolicy] = field(default_factory=dict)
     _left: dict[Seat, Reason] = field(default_factory=dict)
@@ -291,6 +293,7 @@ class Session:
 
     def _take_pake(self, seat: Seat, message: str) -> list[Command]:
         if seat not in self._pakes:
+            self.has_words = True
             self._pakes[seat] = message
             return [Wake()]
         if self._pakes[seat] != message:

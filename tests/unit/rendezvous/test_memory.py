@@ -391,14 +391,25 @@ async def test_nameplate_of_an_agreed_code_is_free_again_when_its_session_is_ove
 async def test_nameplate_of_a_burned_session_is_nobody_elses() -> None:
     # Whoever has guessed at one peer's words could wait there for the other one's.
     sut = store()
-    place = await sut.open(SECRET_A, CLIENT, NOW_US, nameplate="1314")
-    await sut.join("1314", SECRET_B, CLIENT, NOW_US)
+    place = await sut.open(SECRET_A, CLIENT, NOW_US, nameplate="1314", pake=PAKE_A)
+    await sut.join("1314", SECRET_B, CLIENT, NOW_US, pake=PAKE_B)
     await sut.leave(who(place, "a"), Reason.AUTHENTICATION, NOW_US)
     await sut.leave(who(place, "b", secret=SECRET_B), Reason.AUTHENTICATION, NOW_US)
     later_us = NOW_US + sut.ttl_us - 1
     refused = await refusal(sut.open(SECRET_C, CLIENT, later_us, nameplate="1314"))
     assert refused.word is ProblemWord.CROWDED
     again = await sut.open(SECRET_C, CLIENT, later_us + 1, nameplate="1314")
+    assert again.session != place.session
+
+
+async def test_nameplate_of_a_burned_session_without_words_is_free_again() -> None:
+    # Two machines with a secret: nobody guesses at that, and who disturbs them once is not to
+    # keep them apart.
+    sut = store()
+    place = await sut.open(SECRET_A, CLIENT, NOW_US, nameplate="1314")
+    await sut.join("1314", SECRET_B, CLIENT, NOW_US)
+    await sut.leave(who(place, "a"), Reason.AUTHENTICATION, NOW_US)
+    again = await sut.open(SECRET_C, CLIENT, NOW_US, nameplate="1314")
     assert again.session != place.session
 
 
