@@ -298,3 +298,36 @@ async def _serve_broken(sock: socket.socket) -> str:
         await stream.read()
     await dispose(stream)
     return caught.value.reason
+
+
+async def test_offer_to_when_the_consumer_takes_a_part_keeps_the_rest_for_a_read() -> None:
+    took: list[bytes] = []
+
+    def consumer(data: bytes | memoryview) -> int:
+        took.append(bytes(data[:4]))
+        return len(took[-1])
+
+    async with two_streams() as (a, b):
+        b.offer_to(consumer)
+        await a.write(b"I love you.")
+        assert await b.read() == b"ve you."
+        assert took == [b"I lo"]
+        assert b.received == 11
+        await a.write(b"me?")
+        await a.write_eof()
+        assert await b.read() == b""
+        assert took == [b"I lo", b"me?"]
+
+
+async def test_offer_to_while_bytes_wait_for_a_read_offers_nothing() -> None:
+    offered: list[bytes] = []
+
+    def consumer(data: bytes | memoryview) -> int:
+        offered.append(bytes(data))
+        return 0
+
+    async with stream_and_socket() as (stream, far):
+        stream.offer_to(consumer)
+        far.send(encode(Data(b"first")) + encode(Data(b"second")))
+        assert await stream.read() == b"firstsecond"
+        assert offered == [b"first"]
