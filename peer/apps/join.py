@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from peer.core.mux import FRAME_MAX
 from peer.core.trace import Forwarded, TraceEvent
 from peer.errors import StreamBrokenError
 from peer.io import places
 from peer.io.mux_stream import StreamResetError
 
-READ_SIZE = places.READ_AHEAD
+READ_SIZE = FRAME_MAX
 DONE = "done"
 """The reason of a connection whose two directions ended in order."""
 Emit = Callable[[TraceEvent], None]

@@ -55,9 +55,8 @@ POOL = 2 * 1024 * 1024
 trip."""
 CONNECTION_WINDOW = STREAMS * WINDOW + POOL
 """5 MiB: the most that waits for consumers that stand still."""
-FRAME_MAX = 64 * 1024
-"""Bytes in a DATA frame: h2 has work for each, and the first window holds two. Larger ones gained
-nothing."""
+FRAME_MAX = 128 * 1024
+"""Bytes in a DATA frame: h2 has work for each, whatever its length."""
 DEFAULT = "default:0"
 """The authority that asks for the server's own target; no place has port 0."""
 REASON_MAX = 300

@@ -51,6 +51,7 @@ class Mux:
         self._due = asyncio.Event()
         self._room = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._writing = asyncio.Lock()
         self._opening = asyncio.Lock()
         self._openable = asyncio.Event()
         self._over: str | None = None
@@ -158,6 +159,7 @@ class Mux:
             if length:
                 self._machine.send(stream.number, view[:length])
                 self._flush()
+                await self._drain()
             return length
 
     def end(self, stream: MuxStream) -> None:
@@ -227,15 +229,19 @@ class Mux:
             self._due.set()
 
     async def _write_out(self) -> None:
-        try:
-            while True:
-                await self._due.wait()
-                self._due.clear()
-                while data := self._out.take(READ_SIZE):
-                    self._room.set()
+        while True:
+            await self._due.wait()
+            await self._drain()
+
+    async def _drain(self) -> None:
+        """Give the stream below all that waits; whoever is there first does it: no wake-up."""
+        async with self._writing:
+            self._due.clear()
+            while data := self._out.take(READ_SIZE):
+                self._room.set()
+                # The reader meets it too, behind what came before.
+                with suppress(StreamBrokenError):
                     await self._stream.write(data)
-        except StreamBrokenError:
-            return  # The reader meets it too, behind what came before.
 
     def _all_broke(self, reason: str) -> None:
         self._over = reason
