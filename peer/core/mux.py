@@ -47,7 +47,7 @@ from rendezvous.protocol.errors import ProtocolError
 
 STREAMS = 24
 """Most at once; more wait to be accepted. A browser opens 6 to a host. With all of them
-standing still either process was seen at 77 MB, from 66 MB."""
+standing still one process was seen at 79 MB, from 66 MB."""
 WINDOW = 128 * 1024
 """Bytes of a stream on the way or waiting, at first."""
 POOL = 2 * 1024 * 1024
