@@ -115,6 +115,11 @@ class Seat:
             if not data:
                 return None
 
+    def await_output(self, deadline: float) -> bool:
+        """Wait until something stands at the peer's standard output; False: until the deadline."""
+        left_s = max(0.0, deadline - time.monotonic())
+        return bool(select.select([self._ends["stdout"]], (), (), left_s)[0])
+
     def end(self, deadline: float) -> PeerRun:
         """Wait for the peer's end, reading nothing before it; kill it at the deadline."""
         self._close("stdin", "stdin_w", "stdout_w", "stderr_w")

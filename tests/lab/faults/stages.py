@@ -15,6 +15,10 @@ LATE_MS = 1500.0
 """So much later peer b fires, where peer a is to be met in its volley."""
 
 
+WORD = b"there\n"
+"""What each says to the other in :func:`talk`."""
+
+
 def environment(stage: Stage) -> dict[Side, dict[str, str]]:
     """Return what the peers' environments need so that a stage lasts."""
     return {"b": {"MIDAIR_TEST_SKEW_MS": f"{LATE_MS:g}"}} if stage == "volley" else {}
@@ -22,11 +26,13 @@ def environment(stage: Stage) -> dict[Side, dict[str, str]]:
 
 def reach(play: Play, stage: Stage) -> None:
     """Bring peer a to a stage; peer b comes when :func:`go_on` is called."""
-    play.listen()
-    if stage == "waiting":
-        return
     rendezvous = play.scenario.world.space("rendezvous")
     with Capture(rendezvous) as arriving:
+        play.listen()
+        # With it comes what the partner needs to agree on a key.
+        play.until_true(lambda: has_arrived(arriving, b"/wait "))
+        if stage == "waiting":
+            return
         play.join()
         if stage in ("learning", "reported"):
             # Halted there, b hands in no report: no appointment is made, however slow a is.
@@ -39,8 +45,15 @@ def reach(play: Play, stage: Stage) -> None:
         play.until("a", "appointment")
         play.until_true(lambda: has_fired(play))
     if stage == "connected":
-        play.until("a", "connected")
-        play.until("b", "connected")
+        talk(play)
+
+
+def talk(play: Play) -> None:
+    """Let both peers hear a word of the other's, so that nothing is unread when one goes."""
+    for seat in play.seats.values():
+        seat.write(WORD)
+    for seat in play.seats.values():
+        assert seat.await_output(play.deadline), "a word was never heard"
 
 
 def has_reported(arriving: Capture) -> bool:

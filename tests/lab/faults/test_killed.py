@@ -9,7 +9,7 @@ import pytest
 from lab.scenario import Scenario
 from lab.topology import AccessSpec, LinkSpec
 from tests.lab.faults.play import failure, nothing_left, play
-from tests.lab.faults.stages import STAGES, Stage, environment, go_on, reach
+from tests.lab.faults.stages import STAGES, WORD, Stage, environment, go_on, reach, talk
 
 TIMEOUT_S: dict[Stage, int] = {"volley": 12, "connected": 30}
 """``--timeout`` of the other one. An attempt takes 5 s, and its miss is then what is told."""
@@ -73,6 +73,7 @@ def test_connection_whose_partner_vanishes_breaks_idle_and_while_data_is_written
         session.listen()
         session.join()
         connected = {side: session.until(side, "connected") for side in session.seats}
+        talk(session)
         scenario.world.set_access("b", CUT)
         session.seats["b"].write(bytes(2**20))
         failed = {side: session.until(side, "failed") for side in session.seats}
@@ -81,4 +82,4 @@ def test_connection_whose_partner_vanishes_breaks_idle_and_while_data_is_written
         lost = "the connection broke: the connection was lost: Connection timed out"
         assert failure(peers[side]) == (1, "broken", lost)
         assert event["t_ms"] - connected[side]["t_ms"] < NOTICED_MS + HANGS_MS
-    assert peers["a"].received == b""
+    assert peers["a"].received == WORD
