@@ -37,8 +37,7 @@ U64 = struct.Struct("!Q")
 """The payload of END and of CREDIT."""
 
 DATA_SEND_MAX = 256 * 1024
-"""Most bytes in a DATA frame that we send; a control frame waits behind no more than that. Half of
-it costs 10 % of the pipe's rate, twice as much gains nothing."""
+"""Most bytes in a DATA frame that we send; a control frame waits behind no more than that."""
 DATA_RECEIVE_MAX = 1024 * 1024
 """Most bytes in a DATA frame that we accept: room for another implementation's choice."""
 REASON_MAX = 200

@@ -65,15 +65,12 @@ does falls upon all of them; a ratio is of the same round. A rate counts from th
 sink to the last. Every receiver runs on one processor and every sender on another, all of them with
 their defaults. Nothing here is a network: it is what a program itself costs.
 
-*Where the pipe's limit is.* Two processors are shared by source, sender, receiver and sink, so a
-rate is what is left of their time. A bare loop of blocking calls around the same TLS, in Python,
-needs about 0.55 s for each GB at either end; midair's pipe 0.75 s to send and 0.94 s to receive,
-socat OPENSSL 0.9 s and 1.0 s. What lies between the bare loop and the pipe is the event loop, which
-must hear both directions. *Where the forward's is.* h2 is written in Python, copies every byte
-several times and keeps account of each frame: each end needs 1.2 to 1.5 s for a GB. Larger frames
-help, but cost memory for each connection that stands
-still. yamux has a header of 12 bytes and no such account, but no answer that says why a target was
-refused.""",
+*Where the limits are.* Two processors are shared by source, sender, receiver and sink, so a rate is
+what is left of their time. Beside TLS itself the pipe pays for an event loop, which must hear both
+directions, and for blocks that pass through Python. h2 is written in Python, copies every byte
+several times and keeps account of each frame; larger frames help, but cost memory for each
+connection that stands still. yamux has a header of 12 bytes and no such account, but no answer that
+says why a target was refused.""",
     ),
     "crossing": Reading(
         title="Crossing SYNs, with all kinds of routers",
