@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-import httpx
 from pydantic import ValidationError
 
 from peer.errors import (
@@ -16,6 +15,7 @@ from peer.errors import (
     VersionError,
 )
 from peer.io.http import MAX_OCTETS, Said
+from peer.io.lean import httpx
 from rendezvous.protocol.errors import PROBLEM_MEDIA_TYPE, Problem, ProblemWord
 from rendezvous.protocol.messages import PROTOCOL_VERSION, Message
 from rendezvous.protocol.times import NS_PER_S

@@ -14,10 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
-import httpx
-
 from peer.errors import UsageError
 from peer.io import eager
+from peer.io.lean import httpx
 from rendezvous.protocol.messages import MAX_POLL_US
 from rendezvous.protocol.times import US_PER_S
 

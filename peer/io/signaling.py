@@ -8,8 +8,6 @@ leaves this module.
 
 from __future__ import annotations
 
-import httpx
-
 from peer.core.clockmap import ClockMap
 from peer.core.rtt import Exchange
 from peer.core.times import MonoNs, UtcNs
@@ -25,6 +23,7 @@ from peer.io.answers import (
 )
 from peer.io.clock import Clock
 from peer.io.http import Http
+from peer.io.lean import httpx
 from peer.io.resolve import resolve
 from rendezvous.protocol.messages import (
     MAX_POLL_US,

@@ -199,6 +199,16 @@ def test_help_when_asked_loads_nothing_that_only_a_session_needs() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_session_when_imported_leaves_the_command_line_of_httpx_out() -> None:
+    code = (
+        "import sys, peer.io.runner\n"
+        "heavy = {'rich', 'pygments', 'httpx._main'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "import httpx._main\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
 def test_public_names_when_asked_for_are_all_there() -> None:
     import peer
 
