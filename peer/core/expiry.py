@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from peer.core.agent import Agent, State
+from peer.core.agent import Agent
+from peer.core.steps import State
 from peer.core.verdict import explain, not_relayed
 from peer.errors import MidairError, NoPathError, UnreachableError
 from rendezvous.protocol.messages import Reason

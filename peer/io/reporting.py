@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from peer.core import agent as machine
+from peer.core import steps
 from peer.core.clockmap import ClockMap
 from peer.core.times import MonoNs
 from peer.core.trace import TraceEvent
@@ -46,7 +46,7 @@ class Reporting:
     received_at: MonoNs = field(init=False)
     _addresses: frozenset[str] = frozenset()
 
-    async def learn(self) -> machine.Learned:
+    async def learn(self) -> steps.Learned:
         """Learn afresh, for another attempt.
 
         Returns:
@@ -58,9 +58,9 @@ class Reporting:
         before, learned = self._addresses, await self._learn()
         # Disjoint, not unlike: a family may be missing from one of the two.
         moved = bool(before) and before.isdisjoint(self._addresses)
-        return machine.Learned(learned.report, moved)
+        return steps.Learned(learned.report, moved)
 
-    async def send(self, attempt: int, report: Report, identity: Identity) -> machine.Event:
+    async def send(self, attempt: int, report: Report, identity: Identity) -> steps.Event:
         """Hand a report in, until it is answered; learn again where it has grown old.
 
         Args:
@@ -96,11 +96,11 @@ class Reporting:
                 continue
             if answer.appointment is not None:
                 self.received_at = self.clock.now()
-                return machine.Appointed(answer.appointment)
+                return steps.Appointed(answer.appointment)
             if answer.verdict is not None:
-                return machine.Judged(answer.verdict)
+                return steps.Judged(answer.verdict)
             if answer.left is not None:
-                return machine.PartnerLeft(answer.left)
+                return steps.PartnerLeft(answer.left)
 
     def forget(self) -> None:
         """Give the ports back; harmless when there are none."""

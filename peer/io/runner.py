@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from peer.core import agent as machine
+from peer.core import steps
 from peer.core.agent import Agent
 from peer.core.clockmap import ClockMap
 from peer.core.code import Code
@@ -128,7 +128,7 @@ class Session:
                 error = self._out_of_time()
             if self._signaling.trouble is not None or not self._agent.is_relay_left:
                 raise error
-            orders = self._agent.handle(machine.RelayLeft(error))
+            orders = self._agent.handle(steps.RelayLeft(error))
 
     def _out_of_time(self) -> MidairError:
         if self._signaling.trouble is not None:
@@ -140,7 +140,7 @@ class Session:
             joins=self.code is not None and not self.listens,
         )
 
-    async def _drive(self, first: Sequence[machine.Command]) -> Won:
+    async def _drive(self, first: Sequence[steps.Command]) -> Won:
         orders = deque(first)
         while orders:
             event = await self._carry_out(orders.popleft())
@@ -149,41 +149,41 @@ class Session:
         assert self._won is not None
         return self._won
 
-    async def _carry_out(self, order: machine.Command) -> machine.Event | None:
+    async def _carry_out(self, order: steps.Command) -> steps.Event | None:
         match order:
-            case machine.TakeSeat():
+            case steps.TakeSeat():
                 return await self._take_seat()
-            case machine.AwaitPartner():
+            case steps.AwaitPartner():
                 return await self._await_partner()
-            case machine.Learn():
+            case steps.Learn():
                 return await self._learn()
-            case machine.SendReport(attempt, report):
+            case steps.SendReport(attempt, report):
                 return await self._report(attempt, report)
-            case machine.Fire(appointment):
+            case steps.Fire(appointment):
                 return await self._fire(appointment)
-            case machine.Relay(verdict):
+            case steps.Relay(verdict):
                 return await self._relay(verdict)
-            case machine.Leave(reason):
+            case steps.Leave(reason):
                 await self._leave(reason)
-            case machine.Finish(error):
+            case steps.Finish(error):
                 if error is not None:
                     raise error
         return None
 
-    async def _take_seat(self) -> machine.Event:
+    async def _take_seat(self) -> steps.Event:
         if self.code is None or self.listens:
             await self._seating.open(self.settings.words, self.on_code)
-            return machine.Seated(paired=False, has_relay=self._has_relay)
+            return steps.Seated(paired=False, has_relay=self._has_relay)
         is_agreed = await self._seating.join(self.code)
         # The partner was there before: what is still to come from it may be late, not for ever.
         self._limit_connecting()
-        return machine.Seated(is_agreed, self._seating.partner_relay, self._has_relay)
+        return steps.Seated(is_agreed, self._seating.partner_relay, self._has_relay)
 
-    async def _await_partner(self) -> machine.Event:
+    async def _await_partner(self) -> steps.Event:
         left = await self._seating.await_partner()
         if left is not None:
-            return machine.PartnerLeft(left)
-        return machine.PartnerCame(self._seating.partner_relay)
+            return steps.PartnerLeft(left)
+        return steps.PartnerCame(self._seating.partner_relay)
 
     @property
     def _has_relay(self) -> bool:
@@ -194,19 +194,19 @@ class Session:
         limit_ns = self.settings.timeout_ns or CONNECT_TIMEOUT_NS
         self._limit.reschedule(loop_now + limit_ns / NS_PER_S)
 
-    async def _learn(self) -> machine.Event:
+    async def _learn(self) -> steps.Event:
         if self._agent.attempt == 1:
             self.emit(Paired(self._signaling.seated.seat))
             self._limit_connecting()
         return await self._reporting.learn()
 
-    async def _report(self, attempt: int, report: Report) -> machine.Event:
+    async def _report(self, attempt: int, report: Report) -> steps.Event:
         try:
             return await self._reporting.send(attempt, report, self._agreement.announce(attempt))
         except GoneError:
             return self._missed(_unheard(attempt))
 
-    async def _fire(self, appointment: Appointment) -> machine.Event:
+    async def _fire(self, appointment: Appointment) -> steps.Event:
         learned = self._reporting.learned
         assert learned is not None
         assert self.started_at is not None
@@ -232,9 +232,9 @@ class Session:
         if isinstance(outcome, AttemptResult):
             return self._missed(outcome)
         self._won = outcome
-        return machine.Connected()
+        return steps.Connected()
 
-    async def _relay(self, verdict: MidairError | None) -> machine.Event:
+    async def _relay(self, verdict: MidairError | None) -> steps.Event:
         assert self.started_at is not None
         self._limit_connecting()
         self._reporting.forget()
@@ -249,22 +249,22 @@ class Session:
         )
         outcome = await relayed.meet()
         if isinstance(outcome, Reason):
-            return machine.PartnerLeft(outcome)
+            return steps.PartnerLeft(outcome)
         self._won = outcome
-        return machine.Connected()
+        return steps.Connected()
 
-    def _missed(self, result: AttemptResult) -> machine.Event:
+    def _missed(self, result: AttemptResult) -> steps.Event:
         self.emit(Missed(result.attempt, result.reason.value))
-        return machine.Missed(result)
+        return steps.Missed(result)
 
     async def _stop(self, error: MidairError) -> None:
         """Tell the rendezvous of an error that the agent has not ordered itself."""
-        if self._agent.state in (machine.State.FAILED, machine.State.DONE):
+        if self._agent.state in (steps.State.FAILED, steps.State.DONE):
             await self._signaling.aclose()
             return
         known = error.reason if isinstance(error, NoPathError) else _REASONS.get(type(error))
-        for order in self._agent.handle(machine.Stopped(error, known or Reason.INTERRUPTED)):
-            if isinstance(order, machine.Leave):
+        for order in self._agent.handle(steps.Stopped(error, known or Reason.INTERRUPTED)):
+            if isinstance(order, steps.Leave):
                 await self._leave(order.reason)
 
     async def _leave(self, reason: Reason) -> None:

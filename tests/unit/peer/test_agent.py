@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from peer.core.agent import (
-    MAX_ATTEMPTS,
-    TRANSITIONS,
-    Agent,
+from peer.core.agent import MAX_ATTEMPTS, TRANSITIONS, Agent
+from peer.core.steps import (
     Appointed,
     AwaitPartner,
     Connected,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from peer.core.agent import (
-    MAX_ATTEMPTS,
-    Agent,
+from peer.core.agent import MAX_ATTEMPTS, Agent
+from peer.core.steps import (
     Appointed,
     AwaitPartner,
     Connected,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from peer.core.agent import Agent, State
+from peer.core.agent import Agent
 from peer.core.expiry import out_of_time
 from peer.core.keys import SessionKey, race_key
 from peer.core.relayed import explain_refusal, facts_of, relay_key, relay_place
+from peer.core.steps import State
 from peer.core.verdict import explain, not_relayed
 from rendezvous.protocol.messages import MAX_ATTEMPTS, AttemptResult, Reason
 from rendezvous.protocol.relay import Status
