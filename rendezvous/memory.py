@@ -13,12 +13,7 @@ from dataclasses import dataclass, field
 
 from rendezvous.allowance import Allowances
 from rendezvous.candidates import vet
-from rendezvous.protocol.errors import ProblemWord
-from rendezvous.protocol.messages import Reason, RelayPolicy, Report, Seat
-from rendezvous.protocol.times import US_PER_S
-from rendezvous.refusal import Refused
-from rendezvous.session import (
-    Answer,
+from rendezvous.events import (
     Burned,
     Event,
     Linger,
@@ -27,11 +22,14 @@ from rendezvous.session import (
     Reported,
     SeatLeft,
     SeatTaken,
-    Session,
     State,
     Withdrawn,
-    secret_digest,
 )
+from rendezvous.protocol.errors import ProblemWord
+from rendezvous.protocol.messages import Reason, RelayPolicy, Report, Seat
+from rendezvous.protocol.times import US_PER_S
+from rendezvous.refusal import Refused
+from rendezvous.session import Answer, Session, secret_digest
 from rendezvous.store import Credentials, Limits, Partner, Place
 from rendezvous.tokens import TICKET_LIFE_US, Tokens
 

@@ -8,13 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendezvous.protocol.errors import ProblemWord
-from rendezvous.protocol.messages import Appointment, Reason, RelayPolicy, Report, Seat
-from rendezvous.refusal import Refused
-from rendezvous.session import (
-    ATTEMPTS_KEPT,
-    TRANSITIONS,
-    Answer,
+from rendezvous.events import (
     Burned,
     Event,
     Linger,
@@ -23,11 +17,14 @@ from rendezvous.session import (
     Reported,
     SeatLeft,
     SeatTaken,
-    Session,
     State,
     Wake,
     Withdrawn,
 )
+from rendezvous.protocol.errors import ProblemWord
+from rendezvous.protocol.messages import Appointment, Reason, RelayPolicy, Report, Seat
+from rendezvous.refusal import Refused
+from rendezvous.session import ATTEMPTS_KEPT, TRANSITIONS, Answer, Session
 from tests.fakes.server import NOW_US, report, srflx
 
 A, B = srflx("198.51.100.2:30000"), srflx("203.0.113.2:30000")
