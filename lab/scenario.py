@@ -130,10 +130,17 @@ class Scenario:
 
     @property
     def words(self) -> list[str]:
-        """What every peer is told on its command line; further words win over these."""
+        """What every peer of a session is told on its command line; further words win over these.
+
+        A path that was missed is what the lab is for: a relay would hide it.
+        """
+        return [*self.servers, "--relay", "never"]
+
+    @property
+    def servers(self) -> list[str]:
+        """What every command is told: whom it may ask, and to say so in JSON."""
         servers = [word for address in self.ntp_addresses for word in ("--ntp", address)]
-        # A path that was missed is what the lab is for: a relay would hide it.
-        return ["--json", "--rendezvous", self.url, "--relay", "never", *servers]
+        return ["--json", "--rendezvous", self.url, *servers]
 
     @property
     def _log(self) -> Path:

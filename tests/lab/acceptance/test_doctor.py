@@ -25,7 +25,7 @@ def examined(scenario: Scenario, kind: str, *, block_ntp: bool = False) -> dict[
     scenario.forget()
     with ExitStack() as stack:
         seat = scenario.seat("a", b"", stack)
-        seat.start(["doctor", *scenario.words], {})
+        seat.start(["doctor", *scenario.servers], {})
         run = seat.end(time.monotonic() + PATIENCE_S)
     assert run.noise == ""
     found = json.loads(run.received)
