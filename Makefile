@@ -23,7 +23,9 @@ demo: setup $(STAMP) ## two peers, two NATs, 40 ms apart, wrong clocks: one cros
 	@$(BIN)/midair-lab demo
 
 test: setup ## set up all that is needed, then lint and every test
-	@$(MAKE) --no-print-directory lint unit lab-test compose-test
+	@$(MAKE) --no-print-directory lint
+	@deploy/beside.sh "$(MAKE) --no-print-directory unit compose-test" \
+		"$(MAKE) --no-print-directory lab-test"
 
 lint: $(STAMP) ## ruff, mypy --strict and the import contracts
 	@$(BIN)/ruff check .

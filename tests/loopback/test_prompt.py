@@ -7,6 +7,7 @@ import os
 import pty
 import secrets
 import select
+import signal
 import subprocess
 import termios
 import time
@@ -65,7 +66,14 @@ def terminal() -> Iterator[Terminal]:
         lent.close()
 
 
-def connect(url: str, on: Terminal | None) -> subprocess.Popen[bytes]:
+def _sit_down(at: int) -> None:
+    """Make a terminal this process's own, and hear its Ctrl-C, even where tests run without."""
+    fcntl.ioctl(at, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
+def connect(url: str, on: Terminal | None) -> Iterator[subprocess.Popen[bytes]]:
     """Run ``midair connect`` on a terminal, or on none, with its standard streams elsewhere."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("MIDAIR_")}
     program = subprocess.Popen(
@@ -74,11 +82,15 @@ def connect(url: str, on: Terminal | None) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        preexec_fn=None if on is None else partial(fcntl.ioctl, on.theirs, termios.TIOCSCTTY, 0),
+        preexec_fn=None if on is None else partial(_sit_down, on.theirs),
         env=clean | {"TERM": "dumb"},
     )
     os.sched_setaffinity(program.pid, {PROCESSORS[-1]})  # as Peer does
-    return program
+    with program:
+        try:
+            yield program
+        finally:
+            program.kill()
 
 
 def test_code_when_none_is_given_is_asked_for_and_completed(url: str) -> None:
