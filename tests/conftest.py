@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 
 import hypothesis
@@ -12,6 +13,11 @@ from tests.soak import pytest_addoption, pytest_generate_tests, pytest_terminal_
 
 __all__ = ["pytest_addoption", "pytest_generate_tests", "pytest_terminal_summary"]
 """Hooks: pytest finds them by name."""
+
+# Who runs the tests in the background of a shell may ignore Ctrl-C; the programs that are tested
+# would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A slow machine is no bug, so no example is timed.
 hypothesis.settings.register_profile("midair", deadline=None)

@@ -7,7 +7,6 @@ import os
 import pty
 import secrets
 import select
-import signal
 import subprocess
 import termios
 import time
@@ -66,12 +65,6 @@ def terminal() -> Iterator[Terminal]:
         lent.close()
 
 
-def _sit_down(at: int) -> None:
-    """Make a terminal this process's own, and hear its Ctrl-C, even where tests run without."""
-    fcntl.ioctl(at, termios.TIOCSCTTY, 0)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @contextmanager
 def connect(url: str, on: Terminal | None) -> Iterator[subprocess.Popen[bytes]]:
     """Run ``midair connect`` on a terminal, or on none, with its standard streams elsewhere."""
@@ -82,7 +75,7 @@ def connect(url: str, on: Terminal | None) -> Iterator[subprocess.Popen[bytes]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        preexec_fn=None if on is None else partial(_sit_down, on.theirs),
+        preexec_fn=None if on is None else partial(fcntl.ioctl, on.theirs, termios.TIOCSCTTY, 0),
         env=clean | {"TERM": "dumb"},
     )
     os.sched_setaffinity(program.pid, {PROCESSORS[-1]})  # as Peer does
