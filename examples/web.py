@@ -57,7 +57,8 @@ async def get(url: str, code: str, *paths: str) -> None:
 
 async def bind(url: str, code: str, port: str) -> None:
     """Listen for a browser until the partner leaves."""
-    await peer.bind(code, [port], rendezvous=url, ntp=NTP, on_event=print)
+    on_event = functools.partial(print, flush=True)
+    await peer.bind(code, [port], rendezvous=url, ntp=NTP, on_event=on_event)
 
 
 ROLES: dict[str, Callable[..., Coroutine[None, None, None]]] = {

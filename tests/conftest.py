@@ -19,6 +19,9 @@ __all__ = ["pytest_addoption", "pytest_generate_tests", "pytest_terminal_summary
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Nor do its users have it: what a program does not flush is late.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 # A slow machine is no bug, so no example is timed.
 hypothesis.settings.register_profile("midair", deadline=None)
 # In CI the same examples every time: what fails there, fails on the next machine too.
