@@ -100,7 +100,7 @@ class Dialer:
     _mux: Mux
 
     async def open(self, place: str | None = None) -> MuxStream:
-        """Open a stream; it waits while 64 are open.
+        """Open a stream; it waits while 24 are open.
 
         Args:
             place: ``HOST:PORT``, which the partner's ``allow`` must name; None: its target.

@@ -32,7 +32,7 @@ def ask_code() -> str | None:
         with _in_place_of_data(terminal):
             _complete_by_tab()
             return input(QUESTION).strip() or None
-    except EOFError:
+    except (EOFError, RuntimeError):  # nothing typed; or standard error, say, is closed
         return None
     finally:
         os.close(terminal)

@@ -100,5 +100,6 @@ def run_receive(
 
 
 def _usage(error: UsageError) -> int:
-    sys.stderr.write(f"midair: {error}\n")
+    if sys.stderr is not None:
+        sys.stderr.write(f"midair: {error}\n")
     return error.exit_code

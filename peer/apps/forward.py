@@ -217,6 +217,9 @@ class Binding:
         except StreamResetError as broken:
             emit(Forwarded(name, 0, 0, str(broken)))
             await places.close(writer, whole=False)
+        except BaseException:
+            writer.transport.abort()
+            raise
         else:
             emit(await join(name, reader, writer, far))
 

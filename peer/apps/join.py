@@ -59,6 +59,8 @@ async def join(
     Returns:
         How that went.
     """
+    # What is "done" is the kernel's, and not in a buffer that goes with this program.
+    writer.transport.set_write_buffer_limits(0)
     sent = received = 0
     whole = False
     reason = "interrupted"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Self
 
 from peer.core.times import MonoNs
@@ -62,8 +62,11 @@ class Progress:
         if self._wanted and now - self._shown_at >= SHOW_NS:
             self._shown_at = now
             # Not before there is something to show: the partner may still be asked.
-            self._show = self._show or self._bar()
-            self._show(self.done)
+            try:
+                self._show = self._show or self._bar()
+                self._show(self.done)
+            except OSError:
+                self._wanted = False  # the terminal has gone; the transfer has not
 
     def __enter__(self) -> Self:
         """Return it."""
@@ -71,7 +74,8 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         """Take the bar away."""
-        self._stack.close()
+        with suppress(OSError):
+            self._stack.close()
 
     def _bar(self) -> Callable[[int], None]:
         # Only here: it takes longer to load than all the rest of a transfer.

@@ -89,6 +89,8 @@ class Receiver:
                 finally:
                     for target in self._targets.values():
                         self._thread.start(target.close)
+                    # The folder is its owner's to close: nothing may still be at work in it.
+                    await asyncio.wait({self._thread.start(lambda: None)})
             await talk.end()
         except _DeclinedError:
             await talk.stop("the files were declined")
@@ -97,6 +99,10 @@ class Receiver:
             text = error.strerror or str(error)
             await talk.stop(text)
             raise TransferError(text, _hint(error)) from None
+        except UnicodeError:
+            await talk.stop("a name cannot be written here")
+            text = "a name cannot be written in this locale's encoding"
+            raise TransferError(text, "Set LC_ALL=C.UTF-8 and receive again") from None
         except (ProtocolError, StreamBrokenError) as error:
             raise await talk.broken(error) from None
         except BaseException:
@@ -195,6 +201,8 @@ def _hint(error: OSError) -> str:
 
 async def ask_terminal() -> bool:
     """Ask the user on standard error, who answers on standard input."""
+    if sys.stderr is None:
+        return False  # nobody would see the question
     sys.stderr.write("midair: accept? [y/N] ")
     sys.stderr.flush()
     with Blocking("midair-answer") as thread:

@@ -20,6 +20,7 @@ still, the others go on, and no more than CONNECTION_WINDOW bytes ever wait here
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from h2.config import H2Configuration
@@ -157,7 +158,10 @@ class MuxMachine:
     @property
     def may_open(self) -> bool:
         """Whether the partner takes one more stream."""
-        return self._opens and self._ready and len(self._live) < STREAMS
+        most = min(STREAMS, self._h2.remote_settings.max_concurrent_streams)
+        # h2 also counts streams that are over, and whose end the partner has not completed.
+        taken = max(len(self._live), self._h2.open_outbound_streams)
+        return self._opens and self._ready and taken < most
 
     def open(self, authority: str) -> int:
         """Ask for a stream; :attr:`may_open` holds.
@@ -192,7 +196,9 @@ class MuxMachine:
         """
         if stream in self._live:
             status = b"403" if forbidden else b"502"
-            headers: _Headers = [(b":status", status), (b"reason", reason.encode()[:REASON_MAX])]
+            # Cut between characters, and without what a header may not end in.
+            text = reason.encode()[:REASON_MAX].decode(errors="ignore").strip()
+            headers: _Headers = [(b":status", status), (b"reason", text.encode())]
             self._h2.send_headers(stream, headers, end_stream=True)
             self._h2.reset_stream(stream, ErrorCodes.NO_ERROR)
             self._forget(stream)
@@ -310,6 +316,8 @@ class MuxMachine:
         if headers.get(b":status") == b"200":
             return Accepted(stream)
         self._forget(stream)
+        with suppress(H2Error):  # it may be closed already
+            self._h2.reset_stream(stream, ErrorCodes.CANCEL)
         return Refused(stream, _printable(headers.get(b"reason", b"")) or "no reason given")
 
     def _end_direction(self, stream: int) -> None:

@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from peer.core.mux import (
     FRAME_MAX,
+    STREAMS,
     Asked,
     MoreRoom,
     MuxEvent,
@@ -30,6 +31,8 @@ OUT_MAX = 2 * FRAME_MAX
 """Bytes of frames that wait for the stream below."""
 REPLIES_MAX = 1024 * 1024
 """Bytes of answers that a partner may cause and not read, before it is given up."""
+CHILDREN_MAX = 4 * STREAMS
+"""Streams that are being served at a time, also those that the partner has broken meanwhile."""
 LEAVE_S = 3.0
 """Most that the partner's farewell may take: the stream's own limit (peer/io/wire.py)."""
 
@@ -73,7 +76,10 @@ class Mux:
                 children = {tasks.create_task(self._write_out())}
 
                 def start(stream: MuxStream) -> None:
-                    if serve is not None:
+                    if len(children) > CHILDREN_MAX:
+                        # Reset at once, they are gone for the machine, and their work is not.
+                        stream.refuse("too many connections are being made", forbidden=False)
+                    elif serve is not None:
                         task = tasks.create_task(_serving(serve, stream))
                         children.add(task)
                         task.add_done_callback(children.discard)
@@ -109,6 +115,7 @@ class Mux:
         # What still comes is nobody's: the partner's own frames about the connection.
         with suppress(StreamBrokenError, TimeoutError):
             async with asyncio.timeout(LEAVE_S):
+                await self._drain()
                 await self._stream.write_eof()
                 while await self._stream.read():
                     pass
@@ -234,14 +241,25 @@ class Mux:
             await self._drain()
 
     async def _drain(self) -> None:
-        """Give the stream below all that waits; whoever is there first does it: no wake-up."""
+        """Give the stream below all that waits; whoever is there first does it: no wake-up.
+
+        It may be cancelled with the stream whose turn it is, and these are everybody's frames: none
+        is taken before it can go.
+        """
         async with self._writing:
             self._due.clear()
-            while data := self._out.take(READ_SIZE):
-                self._room.set()
+            try:
+                while self._out:
+                    room = await self._stream.room()
+                    await self._stream.write(self._out.take(min(READ_SIZE, room)))
+                    self._room.set()
+            except StreamBrokenError:
                 # The reader meets it too, behind what came before.
-                with suppress(StreamBrokenError):
-                    await self._stream.write(data)
+                self._out.clear()
+                self._room.set()
+            finally:
+                if self._out:
+                    self._due.set()
 
     def _all_broke(self, reason: str) -> None:
         self._over = reason

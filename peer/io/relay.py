@@ -153,6 +153,10 @@ class Relayed:
             return None
 
     async def _prove(self, sock: socket.socket) -> Won:
+        try:
+            remote = str(Endpoint.of(*sock.getpeername()[:2]))
+        except OSError:  # it was reset behind GO
+            raise self._failed("the connection to it was lost", "Try again") from None
         session = bytes.fromhex(self.signaling.seated.session)
         key = relay_key(self.agreement.key)
         role: Role = "initiator" if self.agreement.seat == "a" else "responder"
@@ -175,7 +179,7 @@ class Relayed:
         )
         limits = self.signaling.seated.relay_limits
         octets = None if limits is None else limits.octets
-        return Won(sock, self._connected(sock, race, role, tls), tls, octets)
+        return Won(sock, self._connected(remote, sock, race, role, tls), tls, octets)
 
     async def _greet(self, sock: socket.socket, race: Race) -> Winner:
         news = asyncio.Event()
@@ -196,11 +200,13 @@ class Relayed:
             raise explain(Reason.AUTHENTICATION, "partner")
         raise self._failed("your partner came there, and broke off or fell silent", "Try again")
 
-    def _connected(self, sock: socket.socket, race: Race, role: Role, tls: Tls) -> Connected:
+    def _connected(
+        self, remote: str, sock: socket.socket, race: Race, role: Role, tls: Tls
+    ) -> Connected:
         elapsed_ns = self.clock.now() - self.started_at
         return Connected(
             local=str(endpoint_of(sock)),
-            remote=str(Endpoint.of(*sock.getpeername()[:2])),
+            remote=remote,
             path="relay",
             role=role,
             attempt=ATTEMPT,
@@ -247,7 +253,8 @@ async def _show(sock: socket.socket, ticket: bytes) -> Status | None:
     loop = asyncio.get_running_loop()
     try:
         await loop.sock_sendall(sock, ticket)
-        while True:
+        # WAITING, if at all, and then the last one: more would keep this loop from all else.
+        for _ in range(2):
             # One octet, since what follows GO is the partner's.
             data = await loop.sock_recv(sock, 1)
             if not data:
@@ -255,5 +262,6 @@ async def _show(sock: socket.socket, ticket: bytes) -> Status | None:
             status = decode_status(data[0])
             if status is not Status.WAITING:
                 return status
+        return None
     except (OSError, ProtocolError):
         return None

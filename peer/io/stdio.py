@@ -59,7 +59,7 @@ class Blocking:
         """Make a call in the thread, after those that were started before.
 
         Returns:
-            Its outcome: a value, or the OSError that it raised.
+            Its outcome: a value, or what it raised.
         """
         future: asyncio.Future[T] = self._loop.create_future()
         # Nobody need ask: a caller that was broken off meanwhile does not.
@@ -68,7 +68,7 @@ class Blocking:
         def job() -> None:
             try:
                 value = function(*args, **kwargs)
-            except OSError as error:
+            except Exception as error:  # whatever it is, it is the caller's
                 self._tell(future, future.set_exception, error)
             else:
                 self._tell(future, future.set_result, value)

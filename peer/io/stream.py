@@ -161,6 +161,22 @@ class Stream:
                 self._wire.write(frames.data_header(length), view[:length])
                 view = view[length:]
 
+    async def room(self) -> int:
+        """Wait until bytes can be written without waiting; return how many.
+
+        For a writer that must not be interrupted between taking bytes and writing them.
+
+        Raises:
+            StreamBrokenError: The stream broke.
+        """
+        while True:
+            self._check()
+            length = min(self._machine.credit, DATA_SEND_MAX)
+            if length and not self._wire.full:
+                return length
+            self._writable.clear()
+            await self._writable.wait()
+
     async def write_eof(self) -> None:
         """End the outgoing direction; the incoming one goes on. Again: nothing happens.
 

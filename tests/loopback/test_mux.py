@@ -13,6 +13,7 @@ from peer.errors import BrokenError
 from peer.io.mux import Mux
 from peer.io.mux_stream import MuxStream, PlaceRefusedError, StreamResetError
 from peer.io.stream import Stream
+from tests.loopback.programs import PATIENCE_S
 from tests.loopback.streams import some_bytes, two_streams
 
 Serve = Callable[[MuxStream], Awaitable[None]]
@@ -87,6 +88,29 @@ async def test_stream_when_bigger_than_every_window_comes_back_whole() -> None:
     data = some_bytes(CONNECTION_WINDOW + 12_345)
     async with joined(echo) as (mux, _, _):
         assert await ask(mux, data) == data
+
+
+async def test_upload_that_is_cancelled_while_the_wire_is_full_loses_nobody_elses_frames() -> None:
+    async with joined(echo) as (mux, near, _):
+        # A lost frame would cost its bytes of the window for good.
+        for _ in range(2 * CONNECTION_WINDOW // WINDOW):
+            upload = await mux.open(DEFAULT)
+            near._wire.full = True
+            sending = asyncio.create_task(upload.write(bytes(WINDOW)))
+            others = [asyncio.create_task(mux.open(DEFAULT)) for _ in range(3)]
+            await asyncio.wait([sending, *others], timeout=0.02)
+            assert not sending.done()
+            sending.cancel()
+            await asyncio.wait([sending])
+            near._wire.full = False
+            near._wake()
+            upload.abort()
+            async with asyncio.timeout(PATIENCE_S):
+                for stream in await asyncio.gather(*others):
+                    stream.abort()
+        async with asyncio.timeout(PATIENCE_S):
+            data = some_bytes(CONNECTION_WINDOW)
+            assert await ask(mux, data) == data
 
 
 async def test_slow_readers_do_not_stop_a_fast_one() -> None:

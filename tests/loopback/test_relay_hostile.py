@@ -118,12 +118,13 @@ async def test_relay_that_changes_the_stream_breaks_it_and_nothing_changed_arriv
     [
         (b"", "the connection to it was lost"),
         (b"\x42", "the connection to it was lost"),
+        (bytes([Status.WAITING]) * 200_000, "the connection to it was lost"),
         (bytes([Status.WAITING, Status.ALONE]), "your partner did not come there"),
         (bytes([Status.FULL]), "as many pairs as its operator allows"),
         (bytes([Status.FORBIDDEN]), "does not know the rendezvous's ticket"),
         (bytes([Status.TOO_MANY]), "too many connections come from this host's address"),
     ],
-    ids=["nothing", "garbage", "alone", "full", "forbidden", "too many"],
+    ids=["nothing", "garbage", "waiting without end", "alone", "full", "forbidden", "too many"],
 )
 async def test_relay_that_refuses_or_hangs_up_is_exit_5_with_its_reason(
     answer: bytes, words: str

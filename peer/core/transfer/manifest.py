@@ -20,7 +20,9 @@ from peer.core.transfer.names import components, shown
 from rendezvous.protocol.errors import ProtocolError
 
 ENTRIES_MAX = 100_000
-"""Files and folders of a transfer; about 300 bytes of memory each."""
+"""Files and folders of a transfer; about 300 bytes of memory each, beside their names."""
+NAMES_MAX = 16 * 1024**2
+"""Bytes of all names, which are kept more than once."""
 
 
 @dataclass(slots=True)
@@ -33,6 +35,7 @@ class Manifest:
     size: int = 0
     """Bytes of all files."""
     _kinds: dict[str, str] = field(default_factory=dict)
+    _names: int = 0
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Take some more.
@@ -50,6 +53,9 @@ class Manifest:
                 raise ProtocolError(f"{shown(entry.name)} is in no folder that was offered")
             if len(self._kinds) == ENTRIES_MAX:
                 raise ProtocolError(f"more than {ENTRIES_MAX:,} files and folders are offered")
+            self._names += len(entry.name.encode())
+            if self._names > NAMES_MAX:
+                raise ProtocolError("the names of what is offered are too long together")
             if self.size + entry.size > SIZE_MAX or (entry.kind == "folder" and entry.size):
                 raise ProtocolError(f"{shown(entry.name)} cannot have {entry.size} bytes")
             self._kinds[entry.name] = entry.kind

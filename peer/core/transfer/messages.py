@@ -28,6 +28,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from peer.core.transfer.names import shown
 from rendezvous.protocol.errors import ProtocolError
 
 HEADER = struct.Struct("!BI")
@@ -207,4 +208,6 @@ def decode(body: bytes) -> Message:
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(place) for place in first["loc"])
-        raise ProtocolError(f"a message of files is wrong at {where!r}: {first['msg']}") from None
+        raise ProtocolError(
+            f"a message of files is wrong at {shown(where)}: {shown(first['msg'])}"
+        ) from None

@@ -134,7 +134,11 @@ class Folder:
             raise
         status = os.fstat(part)
         # A second name: to write here would be to write there.
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        if (
+            not stat.S_ISREG(status.st_mode)
+            or status.st_nlink != 1
+            or status.st_uid != os.geteuid()
+        ):
             os.close(part)
             raise InTheWayError(f"{shown(part_of(last))} is there, and is no part of ours")
         return part

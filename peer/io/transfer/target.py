@@ -153,6 +153,9 @@ class Target:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
+            # Not by close(), which removes an empty part: it is the other receiver's.
+            os.close(self._fd)
+            self._fd = -1
             if error.errno == errno.EWOULDBLOCK:
                 text = f"{shown(self.entry.name)} is being received by another process"
                 raise InTheWayError(text) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
+from h2.settings import SettingCodes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,6 +63,38 @@ def fill(machine: MuxMachine, stream: int) -> int:
         machine.send(stream, bytes(credit))
         sent += credit
     return sent
+
+
+def test_open_when_the_partner_takes_few_waits_for_one_to_end() -> None:
+    link = Link()
+    link.far._h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: 1})
+    link.pump()
+    stream = link.opened()
+    assert not link.near.may_open
+    link.near.reset(stream)
+    link.pump()
+    assert link.near.may_open
+
+
+def test_open_when_refusals_are_not_completed_by_the_partner_goes_on() -> None:
+    link = Link()
+    for _ in range(2 * STREAMS):
+        stream = link.near.open(DEFAULT)
+        link.pump()
+        # Without the RST_STREAM of RFC 9113 section 8.1.
+        link.far._h2.send_headers(stream, [(b":status", b"403")], end_stream=True)
+        link.far._forget(stream)
+        assert Refused(stream, "no reason given") in link.pump()[0]
+
+
+def test_refuse_with_a_long_reason_is_cut_between_characters() -> None:
+    link = Link()
+    stream = link.near.open(DEFAULT)
+    link.pump()
+    link.far.refuse(stream, "ä " * 400, forbidden=True)
+    ((told,), _) = link.pump()
+    assert isinstance(told, Refused)
+    assert told.reason.startswith("ä ä")
 
 
 def test_open_when_accepted_tells_both_sides() -> None:

@@ -31,6 +31,13 @@ def test_decode_arbitrary_bytes_raises_only_protocol_errors(body: bytes) -> None
         decode(body)
 
 
+def test_decode_when_it_quotes_the_partner_stays_printable() -> None:
+    with pytest.raises(ProtocolError) as caught:
+        decode(b'{"say": "\\u001b[31m\\u0007' + b"x" * 5000 + b'"}')
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1000
+
+
 @given(st.binary(min_size=HEADER.size, max_size=HEADER.size))
 def test_decode_header_arbitrary_bytes_is_bounded_or_refused(head: bytes) -> None:
     with contextlib.suppress(ProtocolError):

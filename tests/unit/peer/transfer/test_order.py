@@ -56,6 +56,14 @@ def test_manifest_when_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
         listed(FOLDER, INSIDE, TOP)
 
 
+def test_manifest_when_its_names_are_too_long_together_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(manifests, "NAMES_MAX", 4)
+    with pytest.raises(ProtocolError, match="too long together"):
+        listed(FOLDER, INSIDE, TOP)
+
+
 def test_check_when_totals_differ_refuses_them() -> None:
     listed(FOLDER, INSIDE, TOP).check(Offered(2, 1, 3))
     for wrong in (Offered(1, 1, 3), Offered(2, 0, 3), Offered(2, 1, 4)):
