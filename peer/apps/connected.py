@@ -153,15 +153,23 @@ async def _connect_and_use(
             await use(stream, emit)
         except MidairError as error:
             failure = error  # the group would wrap it, and not wait for the goodbye
+            await _break(stream, "it failed here")
         except BaseException:
-            # The ABORT with the reason must be gone before the process is: a close with bytes
-            # unread would be a RST, which overtakes it.
-            stream.abort("interrupted")
-            with suppress(StreamBrokenError):
-                await stream.wait_closed()
+            await _break(stream, "interrupted")
             raise
     if failure is not None:
         if isinstance(failure, BrokenError) and won.relay_octets is not None:
             carries = data_size(won.relay_octets)
             failure.hint = f"The relay carries at most {carries} for a pair: was it more than that?"
         raise failure
+
+
+async def _break(stream: Stream, reason: str) -> None:
+    """Break what is not over, and wait until the partner can know.
+
+    The ABORT with the reason must be gone before the process is: a close with bytes unread would be
+    a RST, which overtakes it.
+    """
+    stream.abort(reason)
+    with suppress(StreamBrokenError):
+        await stream.wait_closed()
