@@ -91,7 +91,8 @@ def _figures(done: dict[str, list[Transfer]]) -> Iterator[Figure]:
     for (ours, theirs), wanted in RATIOS.items():
         # Of the same round: what disturbed one most likely disturbed the other.
         pairs = zip(done[ours], done[theirs], strict=True)
-        ratios = [our.mb_s / their.mb_s for our, their in pairs]
+        # A round in which the other one broke down has none.
+        ratios = [our.mb_s / their.mb_s for our, their in pairs if their.mb_s]
         yield spread(
             SECTION, f"{ours} / {theirs}", ratios, unit="", statistic="median", at_least=wanted
         )
