@@ -8,7 +8,7 @@ from tests.compose.project import Project, connection
 
 DELAY_MS, JITTER_MS = 30, 4
 LOSS = "0.01"
-"""Percent: of the crossing SYNs 1 % would lose one in fifty runs, and there was no crossing then."""
+"""Percent: 1 % would lose one of the crossing SYNs in one of fifty runs, and none cross then."""
 REMAPPED = range(20_000, 21_000)
 """deploy/router/router.sh's ports."""
 
