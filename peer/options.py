@@ -63,8 +63,10 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
     "local-port": click.option(
         "--local-port",
         type=click.IntRange(1024, 65_536 - PAIR_PORTS),
+        envvar="MIDAIR_LOCAL_PORT",
         metavar="N",
-        help=f"Use local ports N to N+{PAIR_PORTS - 1}.  [default: random ones]",
+        help=f"Use local ports N to N+{PAIR_PORTS - 1}.  "
+        "[env: MIDAIR_LOCAL_PORT; default: random ones]",
     ),
     "timeout": timeout_option(
         "Wait so long for the partner, and then so long to connect.  [default: no limit, then 30]"

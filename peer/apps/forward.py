@@ -94,8 +94,6 @@ class Serving:
             await leave(stream, why)
             hint = "Your partner's pipe has ended; see whether the target runs"
             raise BrokenError(why, hint) from None
-        # All that is acknowledged to the partner has left this process.
-        writer.transport.set_write_buffer_limits(0)
         try:
             done = await join(str(self.target), reader, writer, stream)
             reason = done.reason

@@ -59,7 +59,7 @@ async def join(
     Returns:
         How that went.
     """
-    # What is "done" is the kernel's, and not in a buffer that goes with this program.
+    # What is acknowledged to the partner, or "done", has left this process.
     writer.transport.set_write_buffer_limits(0)
     sent = received = 0
     whole = False

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lab.diagram import Fate, Kind
 from tests.compose.project import Project, connection
 
 DELAY_MS, JITTER_MS = 30, 4
-LOSS = "0.01"
-"""Percent: 1 % would lose one of the crossing SYNs in one of fifty runs, and none cross then."""
+LOSS = "1"
 REMAPPED = range(20_000, 21_000)
 """deploy/router/router.sh's ports."""
+OWN = range(30_000, 30_004)
+"""A's ports: a router that remaps would keep one that is in its range already."""
 
 
 def test_routers_when_told_otherwise_remap_ports_and_vary_the_delay(
@@ -18,6 +20,7 @@ def test_routers_when_told_otherwise_remap_ports_and_vary_the_delay(
 ) -> None:
     went = project.up(
         NAT_A="remapped",
+        PORT_A=f"{OWN[0]}",
         ANSWER_A="drop",
         ANSWER_B="drop",
         DELAY=f"{DELAY_MS}",
@@ -30,11 +33,15 @@ def test_routers_when_told_otherwise_remap_ports_and_vary_the_delay(
     assert f"up: delay {DELAY_MS // 2}ms {JITTER_MS}ms loss {LOSS}%" in went.said("router-b")
     assert f"down: delay {DELAY_MS // 2}ms\n" in went.said("router-b")
     shown = connection(project.captures(tmp_path))
-    assert shown.claim.simultaneous
+    assert shown.claim.established
+    assert not shown.claim.listener
+    # In one run of fifty a crossing SYN is a lost packet.
+    lost = [a for a in shown.model.arrows if a.kind is Kind.SYN and a.fate is Fate.LOST]
+    assert shown.claim.simultaneous or lost, shown.claim
     # Behind a NAT that remaps, B knows A by a port that A never bound.
     own, known = shown.flows[0].local[1], shown.flows[1].remote[1]
+    assert own in OWN
     assert known in REMAPPED
-    assert own not in REMAPPED
     # The other router keeps them.
     assert shown.flows[1].local[1] == shown.flows[0].remote[1]
     flights = [a.end_ns - a.start_ns for a in shown.model.arrows if a.reached_host and a.left_host]
