@@ -23,7 +23,7 @@ from rendezvous.protocol.times import bound_us_from_ns
 
 COLUMNS = 80
 _NAME, _STATUS = 12, 9
-_MARKS = {True: "yes", False: "no", None: "?"}
+_MARKS = {True: "yes", False: "no", None: "not known"}
 _LAST = {
     Status.OK: "Nothing is amiss.",
     Status.WARNING: "Nothing is broken.",

@@ -52,6 +52,11 @@ def is_translated(observations: Iterable[Observation]) -> bool:
     return any(seen.mapped != seen.local for seen in observations)
 
 
+def is_seen_inside(observations: Iterable[Observation]) -> bool:
+    """Say whether the reflectors are in a private network: a NAT behind them is not seen."""
+    return all(_is_inside(seen.mapped) for seen in observations)
+
+
 def judge_nat(seen: NatSeen) -> Check:
     """Say what the NAT of IPv4 is like.
 
@@ -85,13 +90,18 @@ def judge_nat(seen: NatSeen) -> Check:
     public = ", ".join(sorted({each.mapped.address for each in found}))
     if not translated:
         line = f"none: this host is {public}, seen from outside"
-        if all(_is_inside(each.mapped) for each in found):
+        if is_seen_inside(found):
             line = (
                 f"none on the way to the reflectors, which see {public}: they are in a private "
                 "network, too, and what is between that and the internet was not looked at"
             )
         return Check("NAT", Status.OK, (line, _FILTERING), facts)
     lines = [f"seen from outside as {public}: NAT"]
+    if is_seen_inside(found):
+        lines = [
+            f"the reflectors, which are in a private network, too, see {public}: NAT; what is "
+            "between them and the internet was not looked at"
+        ]
     predictable = behaviour in _PREDICTABLE
     lines.append(f"its mapping is {_mapping(behaviour)}, {_ports(ports, predictable)}")
     if not predictable:

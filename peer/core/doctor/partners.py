@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from peer.core.allocation import Allocation, allocation
-from peer.core.doctor.nat import NatSeen, is_translated
+from peer.core.doctor.nat import NatSeen, is_seen_inside, is_translated
 from peer.core.mapping import Observation, classify
 from rendezvous.protocol.endpoints import Endpoint
 from rendezvous.protocol.messages import (
@@ -64,16 +64,22 @@ def expectations(seen: NatSeen, *, has_ntp: bool) -> tuple[Expectation, ...]:
     rows = [
         Expectation(
             name,
-            _appointed(found, behaviour) if found else None,
-            (kept and _keeps(found) and has_ntp) if found else None,
+            _known(found, _appointed(found, behaviour)) if found else None,
+            _known(found, kept and _keeps(found) and has_ntp) if found else None,
         )
         for name, behaviour, kept in KINDS
     ]
     over6 = seen.of(6)
     if over6:
         direct = not is_translated(over6)
-        rows.append(Expectation("IPv6, like this host", True, direct and has_ntp))
+        meets = _known(over6, direct and has_ntp)
+        rows.append(Expectation("IPv6, like this host", _known(over6, True), meets))
     return tuple(rows)
+
+
+def _known(found: Sequence[Observation], expected: bool) -> bool | None:
+    # What is between the reflectors and the internet can spoil a yes, and mend no no.
+    return None if expected and is_seen_inside(found) else expected
 
 
 def _keeps(found: Sequence[Observation]) -> bool:

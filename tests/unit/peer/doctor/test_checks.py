@@ -12,7 +12,6 @@ from peer.core.doctor.check import Check, Status, exit_code, worst
 from peer.core.doctor.clock import ClockSeen, judge_clock
 from peer.core.doctor.kernel import KernelSeen, judge_kernel
 from peer.core.doctor.nat import NatSeen, judge_ipv6, judge_nat
-from peer.core.doctor.partners import KINDS, expectations
 from peer.core.doctor.rendezvous import RendezvousSeen, judge_rendezvous
 from peer.core.mapping import Observation
 from peer.core.times import MonoNs
@@ -29,7 +28,7 @@ def estimate(offset_ns: int = -3_700 * MS, bound_ns: int = 10 * MS) -> OffsetEst
     return OffsetEstimate(offset_ns, bound_ns, MonoNs(0))
 
 
-def nat(kind: str, own: str = OWN) -> NatSeen:
+def nat(kind: str, own: str = OWN, outside: str = PUBLIC) -> NatSeen:
     """Four ports seen by two reflectors through a NAT of a kind."""
     seen = []
     for index in range(4):
@@ -38,10 +37,10 @@ def nat(kind: str, own: str = OWN) -> NatSeen:
             flow = 2 * index + number
             public = {
                 "none": local,
-                "preserving": Endpoint(PUBLIC, local.port),
-                "remapped": Endpoint(PUBLIC, 20_500 + 31 * index),
-                "sequential": Endpoint(PUBLIC, 20_000 + flow),
-                "random": Endpoint(PUBLIC, 1_024 + 7_919 * (flow + 1) % 60_000),
+                "preserving": Endpoint(outside, local.port),
+                "remapped": Endpoint(outside, 20_500 + 31 * index),
+                "sequential": Endpoint(outside, 20_000 + flow),
+                "random": Endpoint(outside, 1_024 + 7_919 * (flow + 1) % 60_000),
             }[kind]
             seen.append(Observation(index, local, reflector, public, None))
     return NatSeen(asked=True, observations=tuple(seen))
@@ -225,40 +224,6 @@ def test_ipv6_when_judged_is_never_broken(seen: NatSeen, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "rendezvous", "meet"),
-    [
-        ("none", [True, True, True, False], [True, True, False, False]),
-        ("preserving", [True, True, True, False], [True, True, False, False]),
-        ("remapped", [True, True, True, False], [False] * 4),
-        ("sequential", [False] * 4, [False] * 4),
-        ("random", [False] * 4, [False] * 4),
-    ],
-)
-def test_expectations_when_the_nat_is_known_are_the_planners(
-    kind: str, rendezvous: list[bool], meet: list[bool]
-) -> None:
-    rows = expectations(nat(kind), has_ntp=True)
-
-    assert [row.partner for row in rows] == [name for name, _, _ in KINDS]
-    assert [row.rendezvous for row in rows] == rendezvous
-    assert [row.meet for row in rows] == meet
-
-
-def test_expectations_when_there_is_no_clock_or_nothing_was_seen() -> None:
-    without = expectations(nat("preserving"), has_ntp=False)
-    blind = expectations(NatSeen(asked=False), has_ntp=True)
-
-    assert {row.meet for row in without} == {False}
-    assert {(row.rendezvous, row.meet) for row in blind} == {(None, None)}
-
-
-def test_expectations_when_ipv6_was_reached_have_a_row_for_it() -> None:
-    row = expectations(ipv6_seen("2001:db8:a1::2"), has_ntp=True)[-1]
-
-    assert (row.partner, row.rendezvous, row.meet) == ("IPv6, like this host", True, True)
-
-
-@pytest.mark.parametrize(
     ("found", "expected"),
     [
         ([], Status.OK),
@@ -294,3 +259,11 @@ def test_nat_when_reflectors_are_on_this_side_of_it_is_not_said_to_be_none(own: 
     assert "this host is 203.0.113.9, seen from outside" in lines(
         judge_nat(nat("none", "203.0.113.9"))
     )
+
+
+def test_nat_when_reflectors_see_a_private_address_through_a_nat_says_what_is_behind_them() -> None:
+    check = judge_nat(nat("preserving", own="192.168.1.5", outside="10.0.0.9"))
+
+    assert "seen from outside" not in lines(check)
+    assert "between them and the internet was not looked at" in check.lines[0]
+    assert "ports are kept" in lines(check)

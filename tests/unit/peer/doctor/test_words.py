@@ -33,12 +33,21 @@ def test_text_when_all_is_well_shows_what_to_expect() -> None:
     assert lines[-1] == "Nothing is amiss."
 
 
-def test_text_when_the_nat_is_not_known_says_so_instead_of_a_table_of_question_marks() -> None:
+def test_text_when_the_nat_is_not_known_says_so_instead_of_a_table_without_answers() -> None:
     seen = NatSeen(asked=False)
     text = "\n".join(as_text([judge_nat(seen)], expectations(seen, has_ntp=True)))
 
-    assert "?" not in text
+    assert "not known" not in text
     assert "depends on the NAT" in text
+
+
+def test_text_when_reflectors_are_on_this_side_of_the_nat_says_that_a_path_is_not_known() -> None:
+    seen = nat("none", own="10.0.0.5")
+    lines = list(as_text([judge_nat(seen)], expectations(seen, has_ntp=False)))
+    table = [line.split() for line in lines if line.startswith("  a ")]
+
+    assert [row[-3:] for row in table[:3]] == [["not", "known", "no"]] * 3
+    assert table[3][-2:] == ["no", "no"]
 
 
 def test_object_when_made_has_every_check_and_is_json() -> None:
