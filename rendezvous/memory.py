@@ -1,15 +1,12 @@
-"""The store in memory: every session of one process.
+"""The store in memory: who may do what with the sessions of one process.
 
-It does nothing of its own accord: what has expired is forgotten at the next
-request, found through a heap and not by a scan.
+Where they are, and until when: :mod:`rendezvous.shelf`.
 """
 
 from __future__ import annotations
 
-import heapq
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from rendezvous.allowance import Allowances
 from rendezvous.candidates import vet
@@ -27,28 +24,11 @@ from rendezvous.events import (
 )
 from rendezvous.protocol.errors import ProblemWord
 from rendezvous.protocol.messages import Reason, RelayPolicy, Report, Seat
-from rendezvous.protocol.times import US_PER_S
 from rendezvous.refusal import Refused
-from rendezvous.session import Answer, Session, secret_digest
+from rendezvous.session import Answer, secret_digest
+from rendezvous.shelf import Entry, Shelf
 from rendezvous.store import Credentials, Limits, Partner, Place
 from rendezvous.tokens import TICKET_LIFE_US, Tokens
-
-LINGER_US = 60 * US_PER_S
-"""How long a session that is over answers repeated requests."""
-ABANDONED_US = 30 * US_PER_S
-"""A peer that waits asks every 10 s, and tries for 25 s while the rendezvous does not answer."""
-FULL_RETRY_US = 30 * US_PER_S
-
-
-@dataclass(slots=True, eq=False)
-class _Entry:
-    nameplate: str
-    session_id: str
-    session: Session
-    expires_us: int
-    joinable: bool
-    opened_by: bytes | None = None
-    watchers: list[Callable[[], None]] = field(default_factory=list)
 
 
 class MemoryStore:
@@ -65,17 +45,11 @@ class MemoryStore:
         self._limits = limits or Limits()
         self._visits = Allowances(self._limits.visits, "sessions")
         self._guesses = Allowances(self._limits.guesses, "wrong codes")
-        self._entries: dict[str, _Entry] = {}
-        self._nameplates: dict[str, _Entry] = {}
-        self._openers: dict[bytes, _Entry] = {}
-        self._awaited: dict[str, list[Callable[[], None]]] = {}
-        """What to wake when somebody gets a nameplate that nobody has."""
-        # (when to look, session): looked at again there if it has been used since.
-        self._expiries: list[tuple[int, str]] = []
+        self._shelf = Shelf(self._limits.ttl_us, self._limits.max_sessions)
 
     def __len__(self) -> int:
         """Return how many sessions are kept."""
-        return len(self._entries)
+        return len(self._shelf)
 
     @property
     def ttl_us(self) -> int:
@@ -93,17 +67,18 @@ class MemoryStore:
         relay: RelayPolicy | None = None,
     ) -> Place:
         """Open a session and take seat a; the same secret gets the same session."""
-        self._collect(now_us)
+        self._shelf.collect(now_us)
         digest = secret_digest(secret)
-        entry = self._openers.get(digest)
+        entry = self._shelf.opened_by(digest)
         if entry is None:
             self._visits.spend(client, now_us)
-            if nameplate is not None and not self._is_free(nameplate, now_us):
+            if nameplate is None:
+                nameplate = self._shelf.free_nameplate()
+            elif not self._shelf.is_free(nameplate, now_us):
                 detail = f"somebody else waits under {nameplate}: make a new code"
                 raise Refused(ProblemWord.CROWDED, detail)
-            entry = self._create(nameplate or self._free_nameplate(), secrets.token_hex(16), now_us)
-            entry.opened_by = digest
-            self._openers[digest] = entry
+            name = secrets.token_hex(16)
+            entry = self._shelf.add(nameplate, name, now_us, opened_by=digest)
             self._apply(entry, SeatTaken("a", digest), now_us)
         return self._place(entry, "a", pake, relay, now_us)
 
@@ -118,9 +93,9 @@ class MemoryStore:
         relay: RelayPolicy | None = None,
     ) -> Place:
         """Take seat b; the same secret gets the same seat."""
-        self._collect(now_us)
+        self._shelf.collect(now_us)
         self._guesses.check(client, now_us)
-        entry = self._nameplates.get(nameplate)
+        entry = self._shelf.under(nameplate)
         digest = secret_digest(secret)
         if entry is None or not entry.session.holds("b", digest):
             if entry is None or entry.session.state not in (State.WAITING, State.PAIRED):
@@ -138,14 +113,14 @@ class MemoryStore:
 
     async def awaits(self, nameplate: str, now_us: int) -> bool:
         """Tell whether somebody waits under a nameplate for a partner."""
-        self._collect(now_us)
-        entry = self._nameplates.get(nameplate)
+        self._shelf.collect(now_us)
+        entry = self._shelf.under(nameplate)
         return entry is not None and entry.joinable and entry.session.state is State.WAITING
 
     async def knows(self, nameplate: str, now_us: int) -> bool:
         """Tell whether there is a session under a nameplate, whoever may join it."""
-        self._collect(now_us)
-        return nameplate in self._nameplates
+        self._shelf.collect(now_us)
+        return self._shelf.under(nameplate) is not None
 
     async def partner(self, who: Credentials, now_us: int) -> Partner:
         """Tell whether the partner is there."""
@@ -182,14 +157,14 @@ class MemoryStore:
 
     async def withdraw(self, who: Credentials, attempt: int, now_us: int) -> None:
         """Set a report aside until its peer asks again."""
-        entry = self._entries.get(who.session)
+        entry = self._shelf.named(who.session)
         if entry is not None and entry.session.holds(who.seat, secret_digest(who.secret)):
             self._apply(entry, Withdrawn(who.seat, attempt), now_us)
 
     async def leave(self, who: Credentials, reason: Reason, now_us: int) -> None:
         """Give the seat up; nothing happens where there is none."""
-        self._collect(now_us)
-        entry = self._entries.get(who.session)
+        self._shelf.collect(now_us)
+        entry = self._shelf.named(who.session)
         if entry is None or not entry.session.is_taken(who.seat):
             return
         self._authenticate(entry, who)
@@ -200,20 +175,11 @@ class MemoryStore:
 
     def watch(self, name: str, wake: Callable[[], None]) -> Callable[[], None]:
         """Call ``wake`` at every change of a session, and keep the session meanwhile."""
-        entry = self._entries.get(name)
-        watchers = self._awaited.setdefault(name, []) if entry is None else entry.watchers
-        watchers.append(wake)
-
-        def unwatch() -> None:
-            watchers.remove(wake)
-            if entry is None and not watchers:
-                self._awaited.pop(name, None)
-
-        return unwatch
+        return self._shelf.watch(name, wake)
 
     def _place(
         self,
-        entry: _Entry,
+        entry: Entry,
         seat: Seat,
         pake: str | None,
         relay: RelayPolicy | None,
@@ -226,7 +192,7 @@ class MemoryStore:
 
     def _take_note(
         self,
-        entry: _Entry,
+        entry: Entry,
         seat: Seat,
         pake: str | None,
         relay: RelayPolicy | None,
@@ -237,11 +203,11 @@ class MemoryStore:
             self._apply(entry, RelayWished(seat, relay), now_us)
         if pake is not None:
             self._apply(entry, PakeSent(seat, pake), now_us)
-        self._touch(entry, now_us)
+        self._shelf.touch(entry, now_us)
 
-    def _seated(self, who: Credentials, now_us: int, *, joinable: bool) -> _Entry:
-        self._collect(now_us)
-        entry = self._entries.get(who.session)
+    def _seated(self, who: Credentials, now_us: int, *, joinable: bool) -> Entry:
+        self._shelf.collect(now_us)
+        entry = self._shelf.named(who.session)
         if entry is None:
             entry = self._recreate(who, now_us, joinable=joinable)
         if not entry.session.is_taken(who.seat):
@@ -253,89 +219,23 @@ class MemoryStore:
         self._take_note(entry, who.seat, who.pake, who.relay, now_us)
         return entry
 
-    def _authenticate(self, entry: _Entry, who: Credentials) -> None:
+    def _authenticate(self, entry: Entry, who: Credentials) -> None:
         if not entry.session.holds(who.seat, secret_digest(who.secret)):
             raise Refused(ProblemWord.FORBIDDEN, "another client has this seat")
 
-    def _recreate(self, who: Credentials, now_us: int, *, joinable: bool) -> _Entry:
-        if who.nameplate in self._nameplates:
+    def _recreate(self, who: Credentials, now_us: int, *, joinable: bool) -> Entry:
+        if self._shelf.under(who.nameplate) is not None:
             detail = "the server was restarted and the nameplate is somebody else's by now"
             raise Refused(ProblemWord.CLOSED, f"{detail}: open a new session")
         self._visits.spend(who.client, now_us)
         # A seat b exists only where somebody joined: its session has no seat to give away.
         joinable = joinable and who.seat == "a"
-        return self._create(who.nameplate, who.session, now_us, joinable=joinable)
+        return self._shelf.add(who.nameplate, who.session, now_us, joinable=joinable)
 
-    def _create(
-        self, nameplate: str, session_id: str, now_us: int, *, joinable: bool = True
-    ) -> _Entry:
-        if len(self._entries) >= self._limits.max_sessions:
-            raise Refused(
-                ProblemWord.FULL,
-                "this server holds as many sessions as it may: try again, or another server",
-                retry_after_us=FULL_RETRY_US,
-            )
-        expires_us = now_us + self._limits.ttl_us
-        entry = _Entry(nameplate, session_id, Session(), expires_us, joinable)
-        self._entries[session_id] = self._nameplates[nameplate] = entry
-        heapq.heappush(self._expiries, (expires_us, session_id))
-        for wake in self._awaited.get(nameplate, ()):
-            wake()
-        return entry
-
-    def _is_free(self, nameplate: str, now_us: int) -> bool:
-        """Tell whether a client may have the nameplate that it names.
-
-        A session that is over needs it no more, nor one whose peers have gone without a word: a
-        listener with a code of its own, started again, need not wait until it expires.  A burned
-        one keeps it where there were words: whoever guessed at those of one peer could wait there
-        for the other one.
-        """
-        entry = self._nameplates.get(nameplate)
-        if entry is None:
-            return True
-        if entry.session.state not in (State.WAITING, State.PAIRED):
-            return entry.session.state is not State.BURNED or not entry.session.has_words
-        used_us = entry.expires_us - self._limits.ttl_us
-        return not entry.watchers and used_us + ABANDONED_US <= now_us
-
-    def _free_nameplate(self) -> str:
-        """Draw a free number, short ones first, but none that a few guesses would find."""
-        for digits in range(4, 10):
-            low = 10 ** (digits - 1)
-            # A few draws find one while half are free, without a list of the free ones.
-            for _ in range(8):
-                nameplate = str(low + secrets.randbelow(10**digits - low))
-                if nameplate not in self._nameplates:
-                    return nameplate
-        raise Refused(ProblemWord.FULL, "no nameplate is free", retry_after_us=FULL_RETRY_US)
-
-    def _apply(self, entry: _Entry, event: Event, now_us: int) -> None:
+    def _apply(self, entry: Entry, event: Event, now_us: int) -> None:
         for command in entry.session.handle(event, now_us=now_us):
             if isinstance(command, Linger):
-                entry.expires_us = min(entry.expires_us, now_us + LINGER_US)
-                heapq.heappush(self._expiries, (entry.expires_us, entry.session_id))
+                self._shelf.linger(entry, now_us)
                 continue
             for wake in tuple(entry.watchers):
                 wake()
-
-    def _touch(self, entry: _Entry, now_us: int) -> None:
-        entry.expires_us = now_us + self._limits.ttl_us
-
-    def _collect(self, now_us: int) -> None:
-        """Forget what has expired; each session is looked at once a life time, not each time."""
-        while self._expiries and self._expiries[0][0] <= now_us:
-            _, session_id = heapq.heappop(self._expiries)
-            entry = self._entries.get(session_id)
-            if entry is None:
-                continue
-            if entry.watchers:
-                self._touch(entry, now_us)
-            if entry.expires_us > now_us:
-                heapq.heappush(self._expiries, (entry.expires_us, session_id))
-                continue
-            del self._entries[session_id]
-            if self._nameplates.get(entry.nameplate) is entry:
-                del self._nameplates[entry.nameplate]
-            if entry.opened_by is not None:
-                del self._openers[entry.opened_by]

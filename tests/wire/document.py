@@ -35,7 +35,7 @@ from peer.core import (
 from peer.io import attempt, learn, wire
 from peer.meet_options import MEET_TIMEOUT_S
 from peer.settings import CONNECT_TIMEOUT_NS
-from rendezvous import memory, session, tokens
+from rendezvous import session, shelf, tokens
 from rendezvous.protocol import messages, planner, relay, stun
 from rendezvous.protocol.errors import STATUS, ProblemWord
 from rendezvous.protocol.times import NS_PER_S, US_PER_S
@@ -149,7 +149,7 @@ def numbers() -> str:
         ("protocol version", messages.PROTOCOL_VERSION),
         ("longest long poll", f"{messages.MAX_POLL_US // US_PER_S} s"),
         ("a session is kept after its last request", f"{Limits().ttl_us // US_PER_S} s"),
-        ("and after nobody is expected any more", f"{memory.LINGER_US // US_PER_S} s"),
+        ("and after nobody is expected any more", f"{shelf.LINGER_US // US_PER_S} s"),
         ("highest attempt number", messages.MAX_ATTEMPTS),
         ("attempts that our peer makes", agent.MAX_ATTEMPTS),
         ("attempts that the server remembers", session.ATTEMPTS_KEPT),
