@@ -294,7 +294,7 @@ def _parse(code: str) -> Code:
     try:
         return Code.parse(code)
     except CodeError as error:
-        raise UsageError(f"{code!r} is no code: {error}") from None
+        raise UsageError(f"that is no code: {error}") from None
 
 
 def _secret(text: str | None) -> Secret:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from peer.core.code import Code, CodeError
 from peer.core.words import completions
 
 QUESTION = "midair: code (Tab completes its words): "
@@ -19,10 +20,10 @@ _TERMINAL = "/dev/tty"
 
 
 def ask_code() -> str | None:
-    """Ask for a code.
+    """Ask for a code, again where it is mistyped.
 
     Returns:
-        What was typed; None: there is nobody to ask, or nothing was typed.
+        A code; None: there is nobody to ask, or nothing was typed.
     """
     try:
         terminal = os.open(_TERMINAL, os.O_RDWR)
@@ -31,7 +32,13 @@ def ask_code() -> str | None:
     try:
         with _in_place_of_data(terminal):
             _complete_by_tab()
-            return input(QUESTION).strip() or None
+            while typed := input(QUESTION).strip():
+                try:
+                    return str(Code.parse(typed))
+                except CodeError as error:
+                    like = f" (is it {' or '.join(error.like)}?)" if error.like else ""
+                    print(f"midair: {error}{like}")
+            return None
     except (EOFError, RuntimeError):  # nothing typed; or standard error, say, is closed
         return None
     finally:

@@ -8,6 +8,7 @@ hosts; two of them are 16 bits, enough since nobody can try a guess but by being
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from peer.core.words import list_at, nearest, words_of
@@ -25,7 +26,18 @@ _WHAT = f"a code is a number and {MIN_WORDS} to {MAX_WORDS} words, as `midair li
 
 
 class CodeError(ValueError):
-    """The text is not a code; the message says where it is wrong."""
+    """The text is not a code; the message says where it is wrong, and shows no word of it.
+
+    A mistyped word is one edit away from the right one, and messages end up in logs.
+
+    Attributes:
+        like: words that may have been meant, for who is asked at a terminal; maybe none.
+    """
+
+    def __init__(self, text: str, like: Sequence[str] = ()) -> None:
+        """Keep the words apart from the text."""
+        super().__init__(text)
+        self.like = like
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -72,7 +84,7 @@ class Code:
 def _octet(word: str, place: int) -> int:
     if word in list_at(place):
         return list_at(place).index(word)
+    where = f"word {place + 1} of it"
     if word in list_at(place + 1):
-        raise CodeError(f"{word!r} is in the wrong place: a word is missing, or two are exchanged")
-    like = " or ".join(nearest(word, place))
-    raise CodeError(f"{word!r} is no word of a code" + (f": is it {like}?" if like else ""))
+        raise CodeError(f"{where} is in the wrong place: a word is missing, or two are exchanged")
+    raise CodeError(f"{where} is in no list of words: it is mistyped", nearest(word, place))

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -86,6 +87,19 @@ def connect(url: str, on: Terminal | None) -> Iterator[subprocess.Popen[bytes]]:
             program.kill()
 
 
+def await_sleep(program: subprocess.Popen[bytes]) -> None:
+    """Wait until a program waits for keys.
+
+    CPython's input() shows its question before it waits, and meets a Ctrl-C of just between the
+    two only at the next key.
+    """
+    until = time.monotonic() + PATIENCE_S
+    stat = Path(f"/proc/{program.pid}/stat")
+    while stat.read_text().rpartition(")")[2].split()[0] != "S":
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def test_code_when_none_is_given_is_asked_for_and_completed(url: str) -> None:
     code = f"{100_000_000 + secrets.randbelow(10**8)}-crossover-clockwork"
     with terminal() as desk, Peer("listen", "--json", "--code", code, url=url) as one:
@@ -100,6 +114,18 @@ def test_code_when_none_is_given_is_asked_for_and_completed(url: str) -> None:
             assert other.communicate(b"for me", PATIENCE_S)[0] == b"for you"
             assert other.returncode == 0
             assert one.finish() == (0, b"for me")
+
+
+def test_code_when_a_word_is_mistyped_is_asked_for_again_with_those_it_is_like(url: str) -> None:
+    with terminal() as desk, connect(url, desk) as other:
+        desk.await_text(b"midair: code")
+        desk.type(b"7-crosover-clockwork\n")
+        desk.await_text(b"word 1 of it is in no list of words: it is mistyped (is it crossover")
+        desk.shown = desk.shown.partition(b"mistyped")[2]
+        desk.await_text(b"midair: code")
+        desk.type(b"\n")
+        said = other.communicate(timeout=PATIENCE_S)[1]
+        assert (other.returncode, b"cros" in said) == (2, False)
 
 
 def test_code_when_nothing_is_typed_exits_2_with_a_sentence(url: str) -> None:
@@ -120,6 +146,7 @@ def test_code_when_there_is_no_terminal_is_not_asked_for(url: str) -> None:
 def test_interrupt_when_asked_exits_130(url: str) -> None:
     with terminal() as desk, connect(url, desk) as other:
         desk.await_text(b"midair: code")
+        await_sleep(other)
         desk.type(b"\x03")
         assert b"Traceback" not in other.communicate(timeout=PATIENCE_S)[1]
         assert other.returncode == 130
