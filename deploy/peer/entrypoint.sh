@@ -4,11 +4,13 @@
 #
 #   peer a   ends only after b, or when it is told to: its exit code is midair's
 #   peer b   waits for a's end, draws both captures, and ends: its exit code is midair's; 1 if
-#            that is 0, but a failed or the captures show no crossing
+#            that is 0, but a failed or the captures show no crossing (where packets are
+#            lost: nor a SYN that met a host which was itself calling)
 #
 #   peer/entrypoint.sh a|b MIDAIR-ARGUMENT...
 #
 #   SAY        what it says to the other one
+#   LOSS       percent of packets that the routers lose                              (0)
 #   CLOCK      by how many seconds its wall clock is wrong; + is fast                (0)
 # /captures is a folder that both share: SIDE.pcap, SIDE.exit.
 # Starts as root with NET_RAW and NET_ADMIN, which capturing takes.
@@ -82,7 +84,11 @@ finish_b() {
     wait_for_file "$captures/a.exit" 60 || { [ "$code" != 0 ] || code=1; }
     echo "peer a: exit $(cat "$captures/a.exit" 2>/dev/null || echo 'not yet'), peer b: exit $code"
     if [ "$code$(cat "$captures/a.exit" 2>/dev/null)" = 00 ]; then
-        COLUMNS=80 midair-lab diagram --quote "I love you, too." --quote "I love you." \
+        case ${LOSS:-0} in
+        0) set -- ;;
+        *) set -- --lossy ;;
+        esac
+        COLUMNS=80 midair-lab diagram "$@" --quote "I love you, too." --quote "I love you." \
             "$captures/a.pcap" "$captures/b.pcap" || code=1
     elif [ "$code" = 0 ]; then
         code=1

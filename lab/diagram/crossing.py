@@ -37,6 +37,16 @@ class Crossing:
     """When the two SYNs passed each other, taking their speed as even."""
 
     @property
+    def half(self) -> bool:
+        """It was a simultaneous open for one host only: the other one's SYN met it as it called.
+
+        The SYN that would have crossed that one was lost, so that no packet proves more.
+        """
+        if self.syns is None or not self.established or self.listener:
+            return False
+        return any(syn.fate is Fate.LOST for syn in self.syns)
+
+    @property
     def skew_ns(self) -> int | None:
         """B's first SYN less A's: positive if A was early."""
         a, b = self.first_syn_ns

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.diagram import Fate, Kind
 from tests.compose.project import Project, connection
 
 DELAY_MS, JITTER_MS = 30, 4
@@ -33,11 +32,8 @@ def test_routers_when_told_otherwise_remap_ports_and_vary_the_delay(
     assert f"up: delay {DELAY_MS // 2}ms {JITTER_MS}ms loss {LOSS}%" in went.said("router-b")
     assert f"down: delay {DELAY_MS // 2}ms\n" in went.said("router-b")
     shown = connection(project.captures(tmp_path))
-    assert shown.claim.established
-    assert not shown.claim.listener
-    # In one run of fifty a crossing SYN is a lost packet.
-    lost = [a for a in shown.model.arrows if a.kind is Kind.SYN and a.fate is Fate.LOST]
-    assert shown.claim.simultaneous or lost, shown.claim
+    # In one run of fifty it is a crossing SYN that is lost.
+    assert shown.claim.simultaneous or shown.claim.half, shown.claim
     # Behind a NAT that remaps, B knows A by a port that A never bound.
     own, known = shown.flows[0].local[1], shown.flows[1].remote[1]
     assert own in OWN

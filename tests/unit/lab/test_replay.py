@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import struct
 from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from lab.cli import cli
 from lab.packets import Endpoint, Flags, Packet, parse, pcap
 from lab.replay import ReplayError, conclusion, read, replay
 
@@ -30,8 +33,12 @@ def segment(
     return packet
 
 
-def captures() -> tuple[bytes, bytes]:
-    """Make the files of a simultaneous open, B's first SYN 5 ms after A's."""
+def captures(*, lost: bool = False) -> tuple[bytes, bytes]:
+    """Make the files of a simultaneous open, B's first SYN 5 ms after A's.
+
+    Args:
+        lost: A's SYN is lost, so that B has nothing to answer until A does.
+    """
     # (leaves, of A?, flags, seq, ack): RFC 9293 figure 7.
     sent = [
         (0, True, SYN, 100, 0),
@@ -40,13 +47,16 @@ def captures() -> tuple[bytes, bytes]:
         (25, True, SYN_ACK, 100, 301),
         (46, False, ACK, 301, 101),
     ]
+    if lost:
+        sent = [sent[0], sent[1], (25, True, SYN_ACK, 100, 301), (46, False, ACK, 301, 101)]
     seen: dict[bool, list[Packet]] = {True: [], False: []}
     for end in (A, B):
         seen[end is A].append(segment(-50, end, SERVER, SYN, 7))
     for at_ms, from_a, *rest in sent:
         near, far = ((A, ROUTER_B), (ROUTER_A, B)) if from_a else ((B, ROUTER_A), (ROUTER_B, A))
         seen[from_a].append(segment(at_ms, *near, *rest))
-        seen[not from_a].append(segment(at_ms + DELAY_MS, *far, *rest))
+        if not (lost and at_ms == 0):
+            seen[not from_a].append(segment(at_ms + DELAY_MS, *far, *rest))
     return pcap(seen[True]), pcap(seen[False])
 
 
@@ -66,6 +76,34 @@ def test_replay_of_two_syns_that_crossed_says_so_from_the_first_syn_on() -> None
         "  first SYNs apart: 5.00 ms",
         "  open 40.0 ms after the later one",
     ]
+
+
+@pytest.mark.parametrize(
+    ("lost", "lossy", "code"),
+    [(False, False, 0), (False, True, 0), (True, False, 1), (True, True, 0)],
+)
+def test_diagram_when_a_syn_was_lost_exits_with_zero_only_where_that_may_be(
+    tmp_path: Path, lost: bool, lossy: bool, code: int
+) -> None:
+    files = [tmp_path / "a.pcap", tmp_path / "b.pcap"]
+    for file, data in zip(files, captures(lost=lost), strict=True):
+        file.write_bytes(data)
+    words = ["diagram", *map(str, files), *["--lossy"] * lossy]
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == code, done.output
+    lost_words = "One SYN was lost on the way; the other met a host that was itself calling."
+    assert (lost_words in done.output) == lost
+
+
+def test_diagram_when_one_host_listened_is_no_better_for_a_lossy_network(tmp_path: Path) -> None:
+    at = [(A, ROUTER_B, SYN, 100, 0), (ROUTER_A, B, SYN, 100, 0)]
+    back = [(B, ROUTER_A, SYN_ACK, 300, 101), (ROUTER_B, A, SYN_ACK, 300, 101)]
+    files = [tmp_path / "a.pcap", tmp_path / "b.pcap"]
+    files[0].write_bytes(pcap([segment(0, *at[0]), segment(60, *back[1])]))
+    files[1].write_bytes(pcap([segment(20, *at[1]), segment(40, *back[0])]))
+    owned = ["--host-a", A[0], "--host-b", B[0]]
+    done = CliRunner().invoke(cli, ["diagram", *map(str, files), "--lossy", *owned])
+    assert done.exit_code == 1, done.output
 
 
 def test_read_when_a_packet_is_the_hosts_own_gives_it_the_direction_out() -> None:
