@@ -134,14 +134,24 @@ class Folder:
             raise
         status = os.fstat(part)
         # A second name: to write here would be to write there.
-        if (
-            not stat.S_ISREG(status.st_mode)
-            or status.st_nlink != 1
-            or status.st_uid != os.geteuid()
-        ):
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or status.st_uid != os.geteuid():
             os.close(part)
             raise InTheWayError(f"{shown(part_of(last))} is there, and is no part of ours")
         return part
+
+    def is_part(self, name: str, part: int) -> bool:
+        """Tell whether a part is still where :meth:`open_part` found it.
+
+        Args:
+            name: of the file.
+            part: its descriptor.
+        """
+        fd, last = self.parent(name)
+        try:
+            status = os.stat(part_of(last), dir_fd=fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(status, os.fstat(part))
 
     def remove_part(self, name: str) -> None:
         """Remove what there is of a file."""

@@ -16,6 +16,9 @@ from peer.core.transfer.messages import CONTENT_MAX, Entry
 from peer.core.transfer.names import shown
 from peer.io.transfer.folder import Folder, InTheWayError
 
+CLAIMS = 10
+"""Times that a part is opened which is gone when it is locked: others are done with it by then."""
+
 
 class Target:
     """A file that is wanted."""
@@ -58,10 +61,9 @@ class Target:
                     return self.digest()
                 self._forget()
                 return None
-            self._fd = self._folder.open_part(self.entry.name, make=False)
+            self._claim(make=False)
         except FileNotFoundError:
             return None
-        self._lock()
         if os.fstat(self._fd).st_size <= self.entry.size:
             self.offset = self._hash(self._fd)
         if not self.offset:
@@ -86,8 +88,7 @@ class Target:
             self._forget()
             self.there = False
         if self._fd < 0:
-            self._fd = self._folder.open_part(self.entry.name, make=True)
-            self._lock()
+            self._claim(make=True)
         os.ftruncate(self._fd, offset)
         os.lseek(self._fd, offset, os.SEEK_SET)
 
@@ -109,9 +110,13 @@ class Target:
             sha256: what its digest shall be, in hexadecimal.
 
         Raises:
-            InTheWayError: a file has taken the name.
+            InTheWayError: a file has taken the name, or somebody the part.
             OSError: the digest is another one; what came is removed.
         """
+        if not self.there and not self._is_ours():
+            self.close()
+            text = "was moved or removed by another process"
+            raise InTheWayError(f"the part of {shown(self.entry.name)} {text}")
         if sha256 != self.digest():
             if not self.there:
                 self._folder.remove_part(self.entry.name)
@@ -131,11 +136,9 @@ class Target:
         if self._fd < 0:
             return
         with contextlib.suppress(OSError):
-            status = os.fstat(self._fd)
-            if status.st_size == 0 and status.st_nlink == 1 and self.entry.size:
+            if os.fstat(self._fd).st_size == 0 and self.entry.size and self._is_ours():
                 self._folder.remove_part(self.entry.name)
-        os.close(self._fd)
-        self._fd = -1
+        self._release()
 
     def _hash(self, fd: int) -> int:
         length = 0
@@ -148,14 +151,36 @@ class Target:
         self._sha256 = hashlib.sha256()
         self.offset = 0
 
+    def _is_ours(self) -> bool:
+        return self._folder.is_part(self.entry.name, self._fd)
+
+    def _claim(self, *, make: bool) -> None:
+        """Open the part, locked.
+
+        Raises:
+            FileNotFoundError: there is none.
+            InTheWayError: another process has it.
+        """
+        for _ in range(CLAIMS):
+            self._fd = self._folder.open_part(self.entry.name, make=make)
+            self._lock()
+            # Whoever had it may have given it its name, or removed it, before we had the lock.
+            if self._is_ours():
+                return
+            self._release()
+        raise InTheWayError(f"another process keeps taking the part of {shown(self.entry.name)}")
+
+    def _release(self) -> None:
+        os.close(self._fd)
+        self._fd = -1
+
     def _lock(self) -> None:
         """Keep a second receiver, of the same file into the same folder, out."""
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             # Not by close(), which removes an empty part: it is the other receiver's.
-            os.close(self._fd)
-            self._fd = -1
+            self._release()
             if error.errno == errno.EWOULDBLOCK:
                 text = f"{shown(self.entry.name)} is being received by another process"
                 raise InTheWayError(text) from None
