@@ -13,6 +13,7 @@ from peer.core.countdown import clock_face
 from peer.core.times import MonoNs
 from peer.core.trace import (
     Appointed,
+    Asking,
     ClockLearned,
     Closed,
     CodeMade,
@@ -134,6 +135,8 @@ def sentence(event: TraceEvent) -> str:
             return f"closed{ending}: sent {data_size(sent)}, received {data_size(received)}"
         case FilesOffered():
             return _offered(event)
+        case Asking():
+            return "waiting for your partner to accept …"
         case FilesDone():
             return _done(event)
         case Forwarding():

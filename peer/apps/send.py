@@ -12,7 +12,7 @@ from collections.abc import Callable
 from peer.apps.progress import Progress
 from peer.core.offer import Offer, Side, Use
 from peer.core.times import MonoNs
-from peer.core.trace import FilesDone, FilesOffered, FileStored, TraceEvent, Warned
+from peer.core.trace import Asking, FilesDone, FilesOffered, FileStored, TraceEvent, Warned
 from peer.core.transfer.manifest import Manifest, batches
 from peer.core.transfer.messages import CONTENT_MAX, Begin, Complete
 from peer.core.transfer.names import shown
@@ -117,6 +117,7 @@ class Sender:
             for batch in batches(listing.entries):
                 await self._talk.say(batch)
             await self._talk.say(listing.manifest.offered)
+            self._emit(Asking())
             await self._accepted.wait()
             self._started_at = self._now()
             with Blocking("midair-file") as thread:

@@ -188,6 +188,13 @@ class FilesOffered(TraceEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class Asking(TraceEvent):
+    """The receiver knows the whole list, and has not said yet that it wants the files."""
+
+    event = "asking"
+
+
+@dataclass(frozen=True, slots=True)
 class FilesProgress(TraceEvent):
     """How far the files are, about once a second."""
 

@@ -41,6 +41,7 @@ KEYS = {
     "forwarding": "side places",
     "forwarded": "place sent received reason",
     "files": "files folders size names",
+    "asking": "",
     "progress": "done size",
     "file": "name size offset",
     "done": "direction files folders size transferred elapsed_ms",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from peer.apps.receive import Ask, Receiver
 from peer.apps.send import Sender
 from peer.core.offer import Offer, Side, Use
-from peer.core.trace import FilesDone, FileStored, TraceEvent
+from peer.core.trace import Asking, FilesDone, FilesOffered, FileStored, TraceEvent
 from peer.core.transfer.messages import (
     Accepted,
     Begin,
@@ -45,13 +45,14 @@ class Transfer:
         self.receiver = Receiver(self.folder, ask)
         self.told: list[TraceEvent] = []
         self.told_sender: list[TraceEvent] = []
+        self.tell_sender: Callable[[TraceEvent], None] = self.told_sender.append
 
     async def run(self, *paths: Path) -> Ends:
         """Send; returns how each side ended."""
         sender = Sender(list_files([str(path) for path in paths]))
         async with two_streams() as (a, b):
             ends = await asyncio.gather(
-                sender.use(a, self.told_sender.append),
+                sender.use(a, self.tell_sender),
                 self.receiver.use(b, self.told.append),
                 return_exceptions=True,
             )
@@ -206,6 +207,27 @@ async def test_files_when_declined_are_not_written_and_the_sender_hears_it(
     assert str(sender) == "your partner stopped: the files were declined"
     assert isinstance(receiver, TransferError)
     assert contents(to) == {}
+
+
+async def test_sender_while_the_receiver_is_asked_says_so(tmp_path: Path, to: Path) -> None:
+    (tmp_path / "a").touch()
+    asked = asyncio.Event()
+
+    async def yes_later() -> bool:
+        await asked.wait()
+        return True
+
+    transfer = Transfer(to, ask=yes_later)
+
+    def told(event: TraceEvent) -> None:
+        transfer.told_sender.append(event)
+        if isinstance(event, Asking):
+            asked.set()
+
+    transfer.tell_sender = told
+    assert await transfer.run(tmp_path / "a") == (None, None)
+    kinds = [type(event) for event in transfer.told_sender]
+    assert kinds == [FilesOffered, Asking, FileStored, FilesDone]
 
 
 async def test_disk_when_too_small_is_said_before_anything_is_written(

@@ -118,6 +118,7 @@ def both(*terminals: Terminal) -> list[tuple[int, list[str]]]:
 
 def test_transfer_shows_a_bar_and_ends_with_rate_and_path(url: str, tmp_path: Path) -> None:
     with Transfer(url, tmp_path) as (sender, receiver):
+        sender.read(b"midair: waiting for your partner to accept")
         assert b"MB/s" not in sender.seen
         receiver.type(b"y\n")
         for (code, lines), word in zip(both(sender, receiver), ("sent", "received"), strict=True):

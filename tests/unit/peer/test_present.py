@@ -11,6 +11,7 @@ import pytest
 from peer.core.times import MonoNs
 from peer.core.trace import (
     Appointed,
+    Asking,
     ClockLearned,
     Closed,
     CodeMade,
@@ -118,6 +119,7 @@ LINES: list[tuple[TraceEvent, str]] = [
         "direct 10.1.0.2:11265 ⇄ 203.0.113.2:12762, shot 3, 40.3 ms",
     ),
     (replace(CONNECTED, path="relay"), "relay, 40.3 ms"),
+    (Asking(), "waiting for your partner to accept …"),
     (Closed(3, 1_500, "done"), "closed: sent 3 B, received 1.50 kB"),
     (Closed(3, 0, "it broke"), "closed (it broke): sent 3 B, received 0 B"),
     (Failed("silent", "no path", "Try again", 5), "no path\nmidair: Try again"),
