@@ -19,9 +19,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from rendezvous.accepting import accepting
 from rendezvous.allowance import client_key
 from rendezvous.clock import Clock
-from rendezvous.descriptors import ACCEPTED_AT_ONCE, BACKLOG, REFUSALS
+from rendezvous.descriptors import REFUSALS
 from rendezvous.protocol import stun
 from rendezvous.protocol.endpoints import Endpoint, EndpointError
 from rendezvous.protocol.errors import ProtocolError
@@ -63,13 +64,7 @@ class Reflector:
         Args:
             sockets: bound TCP sockets; owned from here on.
         """
-        loop = asyncio.get_running_loop()
-        for sock in sockets:
-            server = await loop.create_server(
-                lambda: _Connection(self), sock=sock, backlog=ACCEPTED_AT_ONCE
-            )
-            sock.listen(BACKLOG)
-            self._servers.append(server)
+        self._servers += await accepting(sockets, lambda: _Connection(self))
 
     def close(self) -> None:
         """Stop listening and end every connection."""

@@ -17,13 +17,16 @@ import socket
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
+from rendezvous.accepting import accepting
 from rendezvous.clock import Clock
-from rendezvous.descriptors import ACCEPTED_AT_ONCE, BACKLOG, REFUSALS
+from rendezvous.descriptors import REFUSALS
 from rendezvous.protocol import relay as codec
 from rendezvous.protocol.errors import ProtocolError
 from rendezvous.protocol.messages import Seat
 from rendezvous.protocol.relay import Status
-from rendezvous.relay_end import CHUNK_OCTETS, End
+from rendezvous.relay_bounds import Bounds as Bounds
+from rendezvous.relay_end import End
+from rendezvous.relay_pair import CHUNK_OCTETS
 from rendezvous.tokens import TICKET_LIFE_US, Tokens
 
 log = logging.getLogger(__name__)
@@ -33,28 +36,6 @@ UNSEATED = 64
 KEEPALIVE_S = (10, 5, 3)
 """Idle, interval, probes: a host that is gone is noticed, at the latest after the TCP user timeout
 (``unread_s``), and its partner's connection then broken: its own probes reach only the relay."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """The operator's limits."""
-
-    connections: int
-    """In all."""
-    pairs: int
-    """At one time; those who wait for a partner count."""
-    per_client: int
-    """Connections of one client address."""
-    header_s: float
-    """For the whole header."""
-    wait_s: float
-    """For the second peer to come."""
-    idle_s: float
-    """Without an octet in either direction."""
-    octets: int | None = None
-    """Of a pair, both directions together; None: any number."""
-    octets_per_s: int | None = None
-    """The same in a second."""
 
 
 @dataclass(slots=True)
@@ -82,14 +63,9 @@ class Relay:
         Args:
             sockets: bound TCP sockets; owned from here on.
         """
-        loop = asyncio.get_running_loop()
         for sock in sockets:
             _tune(sock, self.bounds.octets_per_s)
-            server = await loop.create_server(
-                lambda: End(self), sock=sock, backlog=ACCEPTED_AT_ONCE
-            )
-            sock.listen(BACKLOG)
-            self._servers.append(server)
+        self._servers += await accepting(sockets, lambda: End(self))
 
     def close(self) -> None:
         """Stop listening, tell those who wait, and end every pair."""

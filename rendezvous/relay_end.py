@@ -1,12 +1,12 @@
-"""One connection of the relay, and the pair that two of them become.
+"""One connection of the relay; two of them become a :mod:`rendezvous.relay_pair`.
 
 Theory of operation
 -------------------
-Exactly the header is read, then nothing until the partner is there: what a client sends before GO
-is a breach. From then on each end has one buffer, into which its socket is read and out of which
-the partner's socket is written. What the kernel does not take at once stays in the buffer, and
-the end is not read again before it is gone. So a pair has two buffers, however much is sent and
-however slow the reader is.
+Exactly the header is read; what a client sends while it waits for its partner is a breach. From
+GO on each end has one buffer, into which its socket is read and out of which the partner's socket
+is written. What the kernel does not take at once stays in the buffer (asyncio of Python 3.11 keeps
+a copy of it), and the end is not read again before it is gone. So a pair has two buffers, however
+much is sent and however slow the reader is.
 
 The end of a direction is passed on, so that the other one can go on; when one connection breaks,
 both do.
@@ -22,51 +22,14 @@ from enum import Enum, auto
 from typing import Protocol
 
 from rendezvous.allowance import client_key
-from rendezvous.pace import Pace
 from rendezvous.protocol.messages import Seat
 from rendezvous.protocol.relay import HEADER_OCTETS, Status
+from rendezvous.relay_bounds import Bounds
+from rendezvous.relay_pair import Pair, chunk_octets
 
 log = logging.getLogger(__name__)
 
-CHUNK_OCTETS = 128 * 1024
-"""Most octets taken from a socket at a time. 64 to 512 KiB carried about 2 GB/s alike, on two busy
-processors; 1 MiB less. A pair has two of them."""
-
-
 _RST_AT_CLOSE = struct.pack("ii", 1, 0)
-
-
-class Limits(Protocol):
-    """What a pair may do, of :class:`rendezvous.relay.Bounds`."""
-
-    @property
-    def idle_s(self) -> float:
-        """Without an octet in either direction."""
-        ...
-
-    @property
-    def octets(self) -> int | None:
-        """Both directions together."""
-        ...
-
-    @property
-    def octets_per_s(self) -> int | None:
-        """The same in a second."""
-        ...
-
-
-class Bounds(Limits, Protocol):
-    """The same, and what a single end may do."""
-
-    @property
-    def header_s(self) -> float:
-        """For the whole header."""
-        ...
-
-    @property
-    def wait_s(self) -> float:
-        """For the partner to come."""
-        ...
 
 
 class Desk(Protocol):
@@ -122,7 +85,7 @@ class End(asyncio.BufferedProtocol):
         self._buffer = memoryview(bytearray(HEADER_OCTETS))
         self._got = 0
         self._refusal: Status | None = None
-        self._pair: _Pair | None = None
+        self._pair: Pair | None = None
         self._holds: set[_Hold] = set()
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -182,12 +145,12 @@ class End(asyncio.BufferedProtocol):
         """Tell whether this connection is about to be over."""
         return self._transport.is_closing()
 
-    def join(self, waiting: End, limits: Limits) -> None:
+    def join(self, waiting: End, bounds: Bounds) -> None:
         """Carry octets between this end and one that has waited, which hears GO."""
-        pair = _Pair((waiting, self), limits)
+        pair = Pair((waiting, self), bounds)
         for end in (waiting, self):
             end._stop_waiting()
-            end._pair, end._buffer = pair, memoryview(bytearray(_chunk(limits.octets_per_s)))
+            end._pair, end._buffer = pair, memoryview(bytearray(chunk_octets(bounds.octets_per_s)))
         waiting._transport.write(bytes([Status.GO]))
 
     def leave(self, status: Status) -> None:
@@ -253,71 +216,3 @@ class End(asyncio.BufferedProtocol):
     def _stop_waiting(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-
-
-def _chunk(octets_per_s: int | None) -> int:
-    # Of a pair that is slowed down a quarter of a second's worth, so that it is never silent for
-    # long.
-    return CHUNK_OCTETS if octets_per_s is None else min(CHUNK_OCTETS, max(1, octets_per_s // 4))
-
-
-class _Pair:
-    """Two ends that are joined."""
-
-    def __init__(self, ends: tuple[End, End], limits: Limits) -> None:
-        self._ends = ends
-        self._limits = limits
-        self._loop = asyncio.get_running_loop()
-        rate = limits.octets_per_s
-        self._pace = None if rate is None else Pace(rate)
-        self._is_over = False
-        self._carried = 0
-        self._carried_at = self._loop.time()
-        self._idle = self._loop.call_later(limits.idle_s, self._look)
-
-    def other(self, end: End) -> End:
-        return self._ends[self._ends[0] is end]
-
-    def carry(self, end: End, data: memoryview) -> None:
-        octets = len(data)
-        most = self._limits.octets
-        if most is not None and self._carried + octets > most:
-            self.end("as many octets as the operator allows")
-            return
-        self._carried += octets
-        self._carried_at = self._loop.time()
-        self.other(end).send(data)
-        if self._pace is not None:
-            wait_s = self._pace.spend(octets, self._carried_at)
-            if wait_s:
-                end.slow_down(wait_s)
-
-    def finish(self, end: End) -> bool:
-        """Pass an end on; tell whether the connection is still needed."""
-        other = self.other(end)
-        other.finish_sending()
-        if other.ended:
-            other.close()
-        return not other.ended
-
-    def lost(self, end: End) -> None:
-        if self._idle.cancelled():
-            return  # the other one was lost before
-        self._idle.cancel()
-        log.info("relay: a pair is over after %d octets", self._carried)
-        if not self._is_over and not (end.ended and self.other(end).ended):
-            self.other(end).abort()
-
-    def end(self, why: str) -> None:
-        """Close both, which have been told all that they may be told."""
-        self._is_over = True
-        log.info("relay: a pair is ended: %s", why)
-        for end in self._ends:
-            end.close()
-
-    def _look(self) -> None:
-        left_s = self._carried_at + self._limits.idle_s - self._loop.time()
-        if left_s <= 0:
-            self.end("idle")
-        else:
-            self._idle = self._loop.call_later(left_s, self._look)
