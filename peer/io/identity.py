@@ -80,7 +80,11 @@ class Identity:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        return cls(certificate.public_bytes(serialization.Encoding.DER), pem)
+        made = cls(certificate.public_bytes(serialization.Encoding.DER), pem)
+        # OpenSSL's first context takes three times as long as the next ones. Those are made when
+        # a connection is up and waits for them; this one, for nothing, while nothing does.
+        made.client_context(made.certificate)
+        return made
 
     @property
     def fingerprint(self) -> bytes:

@@ -14,6 +14,7 @@ from peer.core.pake import Exchange, PakeError
 from peer.core.secret import Secret
 from peer.errors import AuthenticationError
 from peer.io.agreement import AGAIN, Agreement
+from peer.io.identity import Identity
 from rendezvous.protocol.messages import Seat, Seated
 
 Known = Code | Secret
@@ -40,12 +41,15 @@ class Keying:
             self._exchange = Exchange(known.words.encode("ascii"), known.nameplate, os.urandom)
             self.message = self._exchange.message.hex()
 
-    def agree(self, seated: Seated, partner: str | None) -> Agreement | None:
+    def agree(
+        self, seated: Seated, partner: str | None, identity: Identity | None = None
+    ) -> Agreement | None:
         """Make the key; some milliseconds for a code.
 
         Args:
             seated: this peer's seat.
             partner: the partner's message, as far as it has come.
+            identity: this peer's; None: it is made here, which takes as long again.
 
         Returns:
             What the session stands on; None: the partner's message is needed first.
@@ -56,13 +60,15 @@ class Keying:
         seat: Seat = seated.seat
         session = bytes.fromhex(seated.session)
         if isinstance(self._known, Secret):
-            return Agreement(SessionKey.of_secret(self._known, session), seat)
+            key = SessionKey.of_secret(self._known, session)
+            return Agreement(key, seat, identity or Identity.make())
         assert self._exchange is not None
         if partner is None:
             if seat == "a":
                 raise AuthenticationError("whoever has joined does not ask for a key", AGAIN)
             return None
         try:
-            return Agreement(self._exchange.finish(bytes.fromhex(partner), session), seat)
+            key = self._exchange.finish(bytes.fromhex(partner), session)
         except PakeError as error:
             raise AuthenticationError(f"no key could be agreed: {error}", AGAIN) from None
+        return Agreement(key, seat, identity or Identity.make())

@@ -18,6 +18,7 @@ from peer.core.trace import TraceEvent, Waiting
 from peer.errors import CrowdedError, NameplateError
 from peer.io.agreement import Agreement
 from peer.io.clock import Clock
+from peer.io.identity import Identity
 from peer.io.keying import Keying, Known
 from peer.io.signaling import WAIT_POLL_US, Signaling
 from rendezvous.protocol.messages import Reason, RelayPolicy, Seated
@@ -46,6 +47,7 @@ class Seating:
     waits: bool = False
     partner_relay: RelayPolicy | None = None
     _keying: Keying = field(init=False)
+    _identity: Identity | None = None
 
     async def open(self, words: int, on_code: Callable[[Code], None]) -> None:
         """Take the first seat.
@@ -61,7 +63,7 @@ class Seating:
             self._begin(self.known)
             seated = await self._open(self.known)
         else:
-            seated = await self.signaling.open()
+            seated = await self.signaling.open(meanwhile=self._prepare)
             code = Code(seated.nameplate, secrets.token_bytes(words))
             self.known = code
             self._begin(code)
@@ -72,7 +74,7 @@ class Seating:
         while True:
             asked_at = self.clock.now()
             try:
-                return await self.signaling.open(known.nameplate)
+                return await self.signaling.open(known.nameplate, self._prepare)
             except CrowdedError:
                 if not isinstance(known, Secret):
                     raise
@@ -102,7 +104,7 @@ class Seating:
         while True:
             asked_at = self.clock.now()
             try:
-                return await self.signaling.join(known.nameplate, wait_us)
+                return await self.signaling.join(known.nameplate, wait_us, self._prepare)
             except (NameplateError, CrowdedError):
                 if not isinstance(known, Secret):
                     raise
@@ -133,8 +135,14 @@ class Seating:
         self._keying = Keying(known)
         self.signaling.pake = self._keying.message
 
+    def _prepare(self) -> None:
+        """Make what is needed once the partner has come, while an answer is on its way."""
+        if self._identity is None:
+            self._identity = Identity.make()
+
     def _agree(self, partner_pake: str | None) -> bool:
-        self.agreement = self._keying.agree(self.signaling.seated, partner_pake)
+        seated = self.signaling.seated
+        self.agreement = self._keying.agree(seated, partner_pake, self._identity)
         return self.agreement is not None
 
     def _tell(self, nameplate: str) -> None:

@@ -8,6 +8,8 @@ leaves this module.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from peer.core.clockmap import ClockMap
 from peer.core.rtt import Exchange
 from peer.core.times import MonoNs, UtcNs
@@ -97,11 +99,14 @@ class Signaling:
         assert self._seated is not None
         return self._seated
 
-    async def open(self, nameplate: str | None = None) -> Seated:
+    async def open(
+        self, nameplate: str | None = None, meanwhile: Callable[[], None] | None = None
+    ) -> Seated:
         """Open a session and take its first seat.
 
         Args:
             nameplate: of a code that both users agreed on; None: the rendezvous draws one.
+            meanwhile: called when the request is sent and its answer on its way.
 
         Returns:
             The seat, with the nameplate to hand over.
@@ -116,15 +121,18 @@ class Signaling:
             pake=self.pake,
             relay=self.relay,
         )
-        self._seated = await self._post("/v1/sessions", request, Seated)
+        self._seated = await self._post("/v1/sessions", request, Seated, meanwhile=meanwhile)
         return self._seated
 
-    async def join(self, nameplate: str, wait_us: int = 0) -> Seated:
+    async def join(
+        self, nameplate: str, wait_us: int = 0, meanwhile: Callable[[], None] | None = None
+    ) -> Seated:
         """Take the second seat.
 
         Args:
             nameplate: from the code.
             wait_us: how long the server may wait for the partner, if nobody waits there.
+            meanwhile: called when the request is sent and its answer on its way.
 
         Returns:
             The seat.
@@ -140,7 +148,7 @@ class Signaling:
             wait_us=wait_us,
         )
         path = f"/v1/sessions/{nameplate}/join"
-        self._seated = await self._post(path, request, Seated, wait_us)
+        self._seated = await self._post(path, request, Seated, wait_us, meanwhile)
         return self._seated
 
     async def wait(self, wait_us: int = WAIT_POLL_US) -> WaitResponse:
@@ -249,9 +257,20 @@ class Signaling:
         }
 
     async def _post(
-        self, path: str, message: Message, answer: type[Answer], parked_us: int = 0
+        self,
+        path: str,
+        message: Message,
+        answer: type[Answer],
+        parked_us: int = 0,
+        meanwhile: Callable[[], None] | None = None,
     ) -> Answer:
-        return await self._send("POST", path, message.model_dump_json(), answer, {}, parked_us)
+        async def trace(name: str, _: object) -> None:
+            if name == "http11.receive_response_headers.started" and meanwhile is not None:
+                meanwhile()
+
+        extensions: dict[str, object] = {} if meanwhile is None else {"trace": trace}
+        content = message.model_dump_json()
+        return await self._send("POST", path, content, answer, extensions, parked_us)
 
     async def _send(
         self,

@@ -8,13 +8,19 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from peer.core.code import Code
+from peer.core.secret import Secret
 from peer.errors import RefusedError, UnreachableError, UsageError
 from peer.io import http, signaling
 from peer.io.clock import SystemClock
+from peer.io.identity import Identity
+from peer.io.keying import Known
 from peer.io.observe import resolve_reflectors
+from peer.io.seating import Seating
 from peer.io.signaling import Signaling
 from rendezvous.protocol.endpoints import Endpoint
 from rendezvous.protocol.messages import WaitResponse
+from tests.loopback.programs import PATIENCE_S
 
 SECRET = "5e" * 32
 SEATED = (
@@ -111,6 +117,32 @@ async def test_retry_after_when_it_is_no_sensible_number_is_ignored(
     ):
         with pytest.raises(RefusedError):
             await sut.open()
+
+
+@pytest.mark.parametrize("joins", [True, False])
+@pytest.mark.parametrize("known", [None, Code.parse("7-disable-quota"), Secret(bytes(16))])
+async def test_certificate_is_made_while_the_first_answer_is_on_its_way(
+    monkeypatch: pytest.MonkeyPatch, known: Known | None, joins: bool
+) -> None:
+    made, identity = asyncio.Event(), Identity.make()
+
+    def make() -> Identity:
+        made.set()
+        return identity
+
+    monkeypatch.setattr(Identity, "make", make)
+    async with (
+        asyncio.timeout(PATIENCE_S),
+        server(None) as (url, _),
+        seat(url) as sut,
+        asyncio.TaskGroup() as tasks,
+    ):
+        seating = Seating(sut, SystemClock(), lambda _: None, known)
+        taking = seating.join(known) if known and joins else seating.open(2, lambda _: None)
+        request = tasks.create_task(taking)
+        await made.wait()
+        assert not request.done()
+        request.cancel()
 
 
 async def test_name_when_nobody_knows_it_is_unreachable() -> None:
