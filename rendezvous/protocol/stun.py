@@ -6,20 +6,6 @@ tell a peer its mapping as well, without a token.
 
 ::
 
-     0                   1                   2                   3
-     0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
-    +---+---------------------------+-------------------------------+
-    |0 0|       message type        |   length without this header  |
-    +---+---------------------------+-------------------------------+
-    |                   magic cookie  0x2112A442                    |
-    +---------------------------------------------------------------+
-    |                 transaction id, 12 octets …                   |
-    +-------------------------------+-------------------------------+
-    |        attribute type         |   length without the padding  |
-    +-------------------------------+-------------------------------+
-    |              value, padded to a multiple of 4 …               |
-    +---------------------------------------------------------------+
-
     type    0x0001 Binding request, 0x0101 success, 0x0111 error
 
     0x0020  XOR-MAPPED-ADDRESS   0x00, family (1: IPv4, 2: IPv6), port ^ cookie's first
@@ -27,9 +13,10 @@ tell a peer its mapping as well, without a token.
     0x0001  MAPPED-ADDRESS       the same without XOR; read where the other is missing
     0x0009  ERROR-CODE           21 bits 0, 3 bits hundreds, 8 bits the rest, text
     0x000A  UNKNOWN-ATTRIBUTES   16-bit types
-    0x8028  FINGERPRINT          CRC-32 ^ 0x5354554E; checked where present
     0xC0D0  SESSION              ours, request: the session, ASCII
     0xC0D1  TOKEN                ours, success: the proof of XOR-MAPPED-ADDRESS, ASCII
+
+Header, padding and FINGERPRINT: :mod:`rendezvous.protocol.stun_format`.
 
 Types from 0x8000 are comprehension-optional (RFC 8489 §14): who does not know
 SESSION and TOKEN ignores them, so our peers can ask any server and our server
@@ -41,17 +28,25 @@ from __future__ import annotations
 
 import ipaddress
 import struct
-import zlib
 from dataclasses import dataclass
 from typing import Literal
 
 from rendezvous.protocol.endpoints import Endpoint, EndpointError
 from rendezvous.protocol.errors import ProtocolError
+from rendezvous.protocol.stun_format import (
+    COOKIE,
+    MAX_VALUE_OCTETS,
+    MESSAGE_INTEGRITY,
+    MESSAGE_INTEGRITY_SHA256,
+    decode_attributes,
+    encode_attribute,
+    encode_message,
+)
+from rendezvous.protocol.stun_format import HEADER_OCTETS as HEADER_OCTETS
+from rendezvous.protocol.stun_format import MAX_FRAME_OCTETS as MAX_FRAME_OCTETS
+from rendezvous.protocol.stun_format import frame_length as frame_length
 
-HEADER_OCTETS = 20
-MAX_FRAME_OCTETS = 1024
-"""A stream needs a limit; a Binding message with every attribute of ours has 250 octets."""
-MAX_TEXT_OCTETS = 128
+MAX_TEXT_OCTETS = MAX_VALUE_OCTETS
 """Of SESSION and TOKEN."""
 UNKNOWN_ATTRIBUTE_CODE = 420
 SERVER_ERROR_CODE = 500
@@ -59,20 +54,17 @@ SERVER_ERROR_CODE = 500
 
 Kind = Literal["request", "success", "error"]
 
-_COOKIE = 0x2112A442
 _TYPES: dict[int, Kind] = {0x0001: "request", 0x0101: "success", 0x0111: "error"}
 _CODES: dict[Kind, int] = {kind: code for code, kind in _TYPES.items()}
 _MAPPED_ADDRESS, _XOR_MAPPED_ADDRESS = 0x0001, 0x0020
 _ERROR_CODE, _UNKNOWN_ATTRIBUTES = 0x0009, 0x000A
-_MESSAGE_INTEGRITY, _MESSAGE_INTEGRITY_SHA256 = 0x0008, 0x001C
-_FINGERPRINT, _FINGERPRINT_XOR = 0x8028, 0x5354554E
 _SESSION, _TOKEN = 0xC0D0, 0xC0D1
 _COMPREHENSION_OPTIONAL = 0x8000
 # USERNAME, REALM, NONCE, PASSWORD-ALGORITHM and USERHASH belong to authentication, which a
 # reflector does not ask for: understood, and ignored.
 _UNDERSTOOD = frozenset(
     {_MAPPED_ADDRESS, _XOR_MAPPED_ADDRESS, _ERROR_CODE, _UNKNOWN_ATTRIBUTES}
-    | {_MESSAGE_INTEGRITY, _MESSAGE_INTEGRITY_SHA256}
+    | {MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256}
     | {0x0006, 0x0014, 0x0015, 0x001D, 0x001E}
 )
 
@@ -108,8 +100,8 @@ def encode_binding_request(transaction_id: bytes, session: str | None = None) ->
     Returns:
         The message.
     """
-    attributes = b"" if session is None else _attribute(_SESSION, session.encode("ascii"))
-    return _message("request", transaction_id, attributes)
+    attributes = b"" if session is None else encode_attribute(_SESSION, session.encode("ascii"))
+    return encode_message(_CODES["request"], transaction_id, attributes)
 
 
 def encode_binding_success(
@@ -128,11 +120,11 @@ def encode_binding_success(
     pad = _pad(transaction_id)
     address = _xor(mapped.ip.packed, pad)
     family = 1 if mapped.family == 4 else 2
-    value = struct.pack("!BBH", 0, family, mapped.port ^ _COOKIE >> 16) + address
-    attributes = _attribute(_XOR_MAPPED_ADDRESS, value)
+    value = struct.pack("!BBH", 0, family, mapped.port ^ COOKIE >> 16) + address
+    attributes = encode_attribute(_XOR_MAPPED_ADDRESS, value)
     if token is not None:
-        attributes += _attribute(_TOKEN, token.encode("ascii"))
-    return _message("success", transaction_id, attributes)
+        attributes += encode_attribute(_TOKEN, token.encode("ascii"))
+    return encode_message(_CODES["success"], transaction_id, attributes)
 
 
 def encode_binding_error(
@@ -143,43 +135,19 @@ def encode_binding_error(
     Args:
         transaction_id: the request's.
         code: 300 to 699 (RFC 8489 §14.8).
-        reason: for a person, less than 128 characters.
+        reason: for a person, at most 124 octets of UTF-8.
         unknown: with code 420, the attributes that were not understood.
 
     Returns:
         The message.
     """
     value = struct.pack("!HBB", 0, code // 100, code % 100) + reason.encode()
-    attributes = _attribute(_ERROR_CODE, value)
+    attributes = encode_attribute(_ERROR_CODE, value)
     if unknown:
         first = unknown[: MAX_TEXT_OCTETS // 2]
         types = struct.pack(f"!{len(first)}H", *first)
-        attributes += _attribute(_UNKNOWN_ATTRIBUTES, types)
-    return _message("error", transaction_id, attributes)
-
-
-def frame_length(header: bytes) -> int:
-    """Tell how long the message is that starts with this header.
-
-    Args:
-        header: at least the first 20 octets of a stream's next message.
-
-    Returns:
-        Octets, header included: 20 to 1024, a multiple of 4.
-
-    Raises:
-        ProtocolError: this is not STUN, or longer than any message of ours.
-    """
-    if len(header) < HEADER_OCTETS:
-        raise ProtocolError("a STUN header has 20 octets")
-    message_type, cookie = struct.unpack_from("!HxxI", header)
-    length = int.from_bytes(header[2:4])
-    # "The most significant 2 bits of every STUN message MUST be zeroes."
-    if message_type & 0xC000 or cookie != _COOKIE or length % 4:
-        raise ProtocolError("not a STUN message")
-    if HEADER_OCTETS + length > MAX_FRAME_OCTETS:
-        raise ProtocolError(f"a STUN message of {length} octets is too long")
-    return HEADER_OCTETS + length
+        attributes += encode_attribute(_UNKNOWN_ATTRIBUTES, types)
+    return encode_message(_CODES["error"], transaction_id, attributes)
 
 
 def decode(data: bytes) -> StunMessage:
@@ -201,7 +169,7 @@ def decode(data: bytes) -> StunMessage:
     if kind is None:
         raise ProtocolError(f"STUN message type {message_type:#06x} is not Binding")
     transaction_id = bytes(data[8:HEADER_OCTETS])
-    attributes = _attributes(data)
+    attributes = decode_attributes(data)
     unknown = tuple(
         sorted(t for t in attributes if t < _COMPREHENSION_OPTIONAL and t not in _UNDERSTOOD)
     )
@@ -216,47 +184,6 @@ def decode(data: bytes) -> StunMessage:
         return StunMessage(kind, transaction_id, mapped, _text(attributes.get(_TOKEN)))
     code, reason = _error(attributes)
     return StunMessage(kind, transaction_id, error_code=code, error_reason=reason)
-
-
-def _message(kind: Kind, transaction_id: bytes, attributes: bytes) -> bytes:
-    if len(transaction_id) != 12:
-        raise ValueError("a STUN transaction id has 12 octets")
-    header = struct.pack("!HHI", _CODES[kind], len(attributes), _COOKIE)
-    return header + transaction_id + attributes
-
-
-def _attribute(attribute_type: int, value: bytes) -> bytes:
-    if len(value) > MAX_TEXT_OCTETS:
-        raise ValueError(f"STUN attribute of {len(value)} octets")
-    return struct.pack("!HH", attribute_type, len(value)) + value + bytes(-len(value) % 4)
-
-
-def _attributes(data: bytes) -> dict[int, bytes]:
-    found: dict[int, bytes] = {}
-    sealed = False
-    position = HEADER_OCTETS
-    while position < len(data):
-        if _FINGERPRINT in found:
-            raise ProtocolError("FINGERPRINT is not the last STUN attribute")
-        # Every length is a multiple of 4, so a whole attribute header is always left.
-        attribute_type, length = struct.unpack_from("!HH", data, position)
-        value = data[position + 4 : position + 4 + length]
-        if len(value) < length:
-            raise ProtocolError("a STUN attribute is cut off")
-        if attribute_type == _FINGERPRINT:
-            _check_fingerprint(data[:position], value)
-        # RFC 8489 §14.5: what follows MESSAGE-INTEGRITY is ignored, but these.
-        if not sealed or attribute_type in (_MESSAGE_INTEGRITY_SHA256, _FINGERPRINT):
-            # RFC 8489 §14: "only the first occurrence needs to be processed".
-            found.setdefault(attribute_type, bytes(value))
-        sealed = sealed or attribute_type in (_MESSAGE_INTEGRITY, _MESSAGE_INTEGRITY_SHA256)
-        position += 4 + length + -length % 4
-    return found
-
-
-def _check_fingerprint(before: bytes, value: bytes) -> None:
-    if value != struct.pack("!I", zlib.crc32(before) ^ _FINGERPRINT_XOR):
-        raise ProtocolError("the STUN FINGERPRINT does not match")
 
 
 def _mapped(attributes: dict[int, bytes], transaction_id: bytes) -> Endpoint:
@@ -291,7 +218,7 @@ def _text(value: bytes | None) -> str | None:
 
 
 def _pad(transaction_id: bytes) -> bytes:
-    return struct.pack("!I", _COOKIE) + transaction_id
+    return struct.pack("!I", COOKIE) + transaction_id
 
 
 def _xor(value: bytes, pad: bytes) -> bytes:
