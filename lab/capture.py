@@ -15,10 +15,10 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, TypeVar
 
 from lab import packets
+from lab.closing import Closing
 from lab.packets import Packet
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class Space(Protocol):
         ...
 
 
-class Capture:
+class Capture(Closing):
     """Captures what passes one interface of a namespace, from now until :meth:`close`.
 
     On an interface with netem outgoing packets are seen after their delay: for true times capture
@@ -115,17 +115,6 @@ class Capture:
             self._lost = self.lost
             self._socket.close()
             self._socket = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 _keepers: list[socket.socket] = []

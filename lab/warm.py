@@ -16,9 +16,9 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
+from lab.closing import Closing
 from lab.warm_server import MAX_MESSAGE
 from lab.world import World
 
@@ -32,7 +32,7 @@ class WarmError(Exception):
     """The server could not import the program, or died; the text says why."""
 
 
-class WarmPeer:
+class WarmPeer(Closing):
     """A program held ready in a namespace of a world. Starts at once; waits when first used.
 
     Args:
@@ -152,17 +152,6 @@ class WarmPeer:
         self._control.close()
         self._server.kill()
         self._server.wait()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class WarmRun:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
 from typing import Self
 
 from lab.scenario import Scenario, SessionRun
@@ -45,12 +44,7 @@ class SteppedClock:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._right_ns is not None:
             time.clock_settime_ns(time.CLOCK_REALTIME, self._right_ns + time.monotonic_ns())
 

@@ -23,9 +23,9 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from lab.closing import Closing
 from lab.experiments.kernel import Watch
 from lab.experiments.room import Room
 
@@ -65,7 +65,7 @@ def _macs(frame: bytes) -> tuple[bytes, bytes]:
     return frame[_VNET_HEADER:at], frame[at : at + _MAC]
 
 
-class Relay:
+class Relay(Closing):
     """Hosts on one cable.
 
     Args:
@@ -186,17 +186,6 @@ class Relay:
             port.close()
         for room in (*self.rooms.values(), self._room):
             room.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _bring_up(ipr: IPRoute, interface: str) -> int:

@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from lab import system
+from lab.closing import Closing
 from lab.guest import this_command
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ in a container: docker run --cap-add SYS_ADMIN --security-opt seccomp=unconfined
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class Room:
+class Room(Closing):
     """A network namespace of its own with a working loopback, until :meth:`close`.
 
     Args:
@@ -120,17 +120,6 @@ class Room:
         if ipr is not None:
             self.call(ipr.close)
         self._worker.shutdown()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _enter() -> None:

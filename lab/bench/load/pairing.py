@@ -7,10 +7,11 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 from lab.bench.load.http import Answer, Connection, LoadError, get, post
 from lab.bench.load.stun import ReflectorConnection
+from lab.closing import Closing
 
 PORTS = 4
 """Of each peer, as midair has."""
@@ -110,7 +111,7 @@ class Host:
 _TIME = get("/v1/time")
 
 
-class Couple:
+class Couple(Closing):
     """Two hosts that meet again and again."""
 
     def __init__(self, number: int, target: Target, *, fresh: bool) -> None:
@@ -161,12 +162,6 @@ class Couple:
         """Close every connection."""
         self._a.close()
         self._b.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 async def _both(one: Any, other: Any) -> tuple[Any, Any]:
