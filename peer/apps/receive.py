@@ -11,9 +11,9 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from peer.apps.progress import Progress
-from peer.apps.send import offered
+from peer.apps.send import FELL_SILENT, offered
 from peer.core.offer import Offer, Side, Use
-from peer.core.trace import FilesDone, FileStored, TraceEvent
+from peer.core.trace import FilesDone, FileStored, TraceEvent, Warned
 from peer.core.transfer.messages import (
     BATCH_MAX,
     CONTENT_MAX,
@@ -91,7 +91,8 @@ class Receiver:
                         self._thread.start(target.close)
                     # The folder is its owner's to close: nothing may still be at work in it.
                     await asyncio.wait({self._thread.start(lambda: None)})
-            await talk.end()
+            if not await talk.end():
+                emit(Warned(f"every file is here; your partner may not know, and {FELL_SILENT}"))
         except _DeclinedError:
             await talk.stop("the files were declined")
             raise TransferError("you declined the files") from None

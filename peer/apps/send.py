@@ -32,6 +32,9 @@ NAMES_TOLD = 5
 LEFT_OUT_TOLD = 10
 """Links and the like that are told one by one."""
 
+FELL_SILENT = "did not answer any more: look whether it was stopped there"
+"""What is told of a partner that does not say goodbye. Nothing is missing, and exit code 0 true."""
+
 
 class Sender:
     """What ``midair send`` uses its connection for."""
@@ -68,7 +71,8 @@ class Sender:
             with Progress(emit, self._now, size=self._listing.manifest.size, bar=self._bar) as bar:
                 self._progress = bar
                 done = await self._both()
-            await talk.end()
+            if not await talk.end():
+                emit(Warned(f"your partner has every file, and {FELL_SILENT}"))
         except (ProtocolError, StreamBrokenError) as error:
             if self._failure is not None:
                 raise self._failure from None

@@ -22,6 +22,7 @@ from peer.core.mux import (
 from peer.core.pieces import Pieces
 from peer.errors import BrokenError, StreamBrokenError
 from peer.io.mux_stream import MuxStream, PlaceRefusedError, StreamResetError
+from peer.io.patience import Patience
 from peer.io.stream import Stream
 from rendezvous.protocol.errors import ProtocolError
 
@@ -33,8 +34,9 @@ REPLIES_MAX = 1024 * 1024
 """Bytes of answers that a partner may cause and not read, before it is given up."""
 CHILDREN_MAX = 4 * STREAMS
 """Streams that are being served at a time, also those that the partner has broken meanwhile."""
-LEAVE_S = 3.0
-"""Most that the partner's farewell may take: the stream's own limit (peer/io/wire.py)."""
+LEAVE_LOOKS = 5
+"""Most without any movement of who leaves at its user's word: see :mod:`peer.io.patience`. A relay
+that takes 25 kB/s from us takes a segment of loopback's, 64 KiB, every 3 s."""
 
 
 class Mux:
@@ -103,7 +105,10 @@ class Mux:
             raise
         if failure is not None:
             raise failure
-        await self._stream.close()
+        # It has said that nothing is open, and knows that nothing comes: who does not go on from
+        # here, or breaks, harms nothing.
+        with Patience(self._stream), suppress(StreamBrokenError):
+            await self._stream.close()
 
     async def _leave(self, cut: int) -> None:
         """End because the user says so: in order if that harms nobody, else with a word."""
@@ -113,13 +118,12 @@ class Mux:
             self._stream.abort(f"interrupted while {cut} {were} open")
             return
         # What still comes is nobody's: the partner's own frames about the connection.
-        with suppress(StreamBrokenError, TimeoutError):
-            async with asyncio.timeout(LEAVE_S):
-                await self._drain()
-                await self._stream.write_eof()
-                while await self._stream.read():
-                    pass
-                await self._stream.wait_closed()
+        with Patience(self._stream, looks=LEAVE_LOOKS), suppress(StreamBrokenError):
+            await self._drain()
+            await self._stream.write_eof()
+            while await self._stream.read():
+                pass
+            await self._stream.wait_closed()
 
     async def open(self, authority: str) -> MuxStream:
         """Open a stream, once the partner takes one more.

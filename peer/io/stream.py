@@ -96,6 +96,11 @@ class Stream:
         """Bytes that :meth:`read` has returned so far."""
         return self._machine.delivered
 
+    @property
+    def moved(self) -> tuple[int, int]:
+        """Another value as soon as anything of either direction has got further."""
+        return self._wire.moved
+
     async def read(self, n: int = READ_SIZE) -> bytes:
         """Return the next bytes as soon as there are any.
 

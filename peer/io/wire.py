@@ -10,7 +10,10 @@ sixteen records, where an ``ssl.SSLSocket`` makes two reads for each.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
+import struct
+import termios
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -81,6 +84,7 @@ class Wire:
         self._loop: asyncio.AbstractEventLoop
         self._waiting: deque[bytes | memoryview] = deque()
         self._waiting_bytes = 0
+        self._received = 0
         self._finishing = False
         self._linger: asyncio.TimerHandle | None = None
 
@@ -97,6 +101,19 @@ class Wire:
             self._plain = memoryview(bytearray(RECEIVE_BUFFER))
             # It may have brought the stream's first bytes together with its own last ones.
             self._loop.call_soon(self._guarded, self._open)
+
+    @property
+    def moved(self) -> tuple[int, int]:
+        """Another value as soon as the far end has sent something, or its kernel taken something.
+
+        Bytes received, and those written that nobody has acknowledged.
+        """
+        if self._sock is None:
+            return self._received, 0
+        kept = bytearray(4)
+        with suppress(OSError):
+            fcntl.ioctl(self._sock, termios.TIOCOUTQ, kept)
+        return self._received, self._waiting_bytes + struct.unpack("i", kept)[0]
 
     def write(self, *parts: bytes | memoryview) -> None:
         """Send bytes, or keep them while the kernel is full; nothing after the end.
@@ -198,6 +215,7 @@ class Wire:
         n = self._sock.recv_into(self._buffer)
         if not n:
             raise EOFError
+        self._received += n
         if self._finishing:
             return n  # after our end whatever comes is thrown away
         if self._tls is None:

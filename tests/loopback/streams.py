@@ -7,7 +7,7 @@ import os
 import socket
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 
 from peer.io.stream import Stream
 
@@ -15,11 +15,18 @@ PATIENCE_S = 60
 """A test that takes longer hangs."""
 
 
-def tcp_pair() -> tuple[socket.socket, socket.socket]:
-    """Connect two non-blocking sockets."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        near = socket.create_connection(listener.getsockname())
+def tcp_pair(*, narrow: bool = False) -> tuple[socket.socket, socket.socket]:
+    """Connect two non-blocking sockets; narrow: with segments and buffers as on a slow path."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
+        near = stack.enter_context(socket.socket())
+        if narrow:
+            for sock in (listener, near):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * 1024)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+        near.connect(listener.getsockname())
         far, _ = listener.accept()
+        stack.pop_all()
     near.setblocking(False)
     far.setblocking(False)
     return near, far
@@ -49,6 +56,36 @@ async def two_streams() -> AsyncIterator[tuple[Stream, Stream]]:
     finally:
         await dispose(a)
         await dispose(b)
+
+
+@asynccontextmanager
+async def slow_streams(octets_per_s: int) -> AsyncIterator[tuple[Stream, Stream]]:
+    """A stream and its partner over a link that carries so much each way; both closed at last."""
+    (near, one), (other, far) = tcp_pair(narrow=True), tcp_pair(narrow=True)
+    a, b = await Stream.open(near), await Stream.open(far)
+    try:
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
+            link = [
+                group.create_task(_carry(*way, octets_per_s))
+                for way in ((one, other), (other, one))
+            ]
+            yield a, b
+            for task in link:
+                task.cancel()
+    finally:
+        await dispose(a)
+        await dispose(b)
+        one.close()
+        other.close()
+
+
+async def _carry(source: socket.socket, sink: socket.socket, octets_per_s: int) -> None:
+    loop = asyncio.get_running_loop()
+    with suppress(OSError):
+        while data := await loop.sock_recv(source, 4096):
+            await asyncio.sleep(len(data) / octets_per_s)
+            await loop.sock_sendall(sink, data)
+        sink.shutdown(socket.SHUT_WR)
 
 
 async def dispose(stream: Stream) -> None:

@@ -10,11 +10,12 @@ import pytest
 
 from peer.core.mux import CONNECTION_WINDOW, DEFAULT, STREAMS, WINDOW
 from peer.errors import BrokenError
+from peer.io import patience
 from peer.io.mux import Mux
 from peer.io.mux_stream import MuxStream, PlaceRefusedError, StreamResetError
 from peer.io.stream import Stream
 from tests.loopback.programs import PATIENCE_S
-from tests.loopback.streams import some_bytes, two_streams
+from tests.loopback.streams import slow_streams, some_bytes, two_streams
 
 Serve = Callable[[MuxStream], Awaitable[None]]
 
@@ -215,6 +216,41 @@ async def test_run_when_the_partner_ends_in_order_returns() -> None:
     async with two_streams() as (a, b):
         await b.write_eof()
         await asyncio.gather(Mux(a, opens=True).run(), _drain(b))
+
+
+async def test_run_when_the_partner_ends_and_stops_returns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patience, "LOOK_S", 0.01)
+    async with two_streams() as (a, b):
+        await b.write_eof()
+        await Mux(a, opens=True).run()  # b is not read: nobody says END_ACK
+
+
+async def test_leave_when_the_link_is_slow_loses_nothing_that_was_over() -> None:
+    """What one side calls done is still on the way, for five seconds, when its user stops it."""
+    data, served = some_bytes(WINDOW), asyncio.Event()
+
+    async def serve(stream: MuxStream) -> None:
+        stream.accept()
+        assert await stream.read() == b""
+        await stream.write(data)
+        await stream.write_eof()
+        served.set()
+
+    async with slow_streams(25_000) as (a, b), asyncio.TaskGroup() as tasks:
+        far, near = Mux(a, opens=False), Mux(b, opens=True)
+        leaving, staying = tasks.create_task(far.run(serve)), tasks.create_task(near.run())
+        stream = await near.open(DEFAULT)
+        await stream.write_eof()
+        await served.wait()
+        leaving.cancel()
+        answer = b""
+        while piece := await stream.read():
+            answer += piece
+        assert answer == data
+        await staying
+        await asyncio.wait([leaving])
 
 
 async def _drain(stream: Stream) -> None:

@@ -12,6 +12,7 @@ from peer.core.transfer import messages
 from peer.core.transfer.messages import HEADER, REASON_MAX, Message, Stopped, Type
 from peer.core.transfer.names import shown
 from peer.errors import BrokenError, StreamBrokenError, TransferError
+from peer.io.patience import Patience
 from peer.io.stream import Stream
 from rendezvous.protocol.errors import ProtocolError
 
@@ -86,13 +87,17 @@ class Talk:
             raise ProtocolError("the partner ended in the middle of a file")
         return data
 
-    async def end(self) -> None:
+    async def end(self) -> bool:
         """End in order; when this is called, everything that counts has been said.
 
         A stream that breaks here harms nothing: one side may not learn that the other one knows.
+
+        Returns:
+            Whether the partner went on to the end, or left; False: it was silent for too long.
         """
-        with contextlib.suppress(StreamBrokenError):
+        with Patience(self._stream) as patience, contextlib.suppress(StreamBrokenError):
             await self._stream.close()
+        return not patience.lost
 
     async def stop(self, reason: str) -> None:
         """Tell the partner that, and why, this side does not go on; leave.
@@ -100,7 +105,7 @@ class Talk:
         Args:
             reason: a sentence without a full stop.
         """
-        with contextlib.suppress(StreamBrokenError):
+        with Patience(self._stream, reason), contextlib.suppress(StreamBrokenError):
             await self.say(Stopped(reason[:REASON_MAX]))
             self._stream.abort(reason)
             await self._stream.wait_closed()
