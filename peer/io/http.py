@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 from peer.errors import UsageError
-from peer.io import eager
 from peer.io.lean import httpx
 from rendezvous.protocol.messages import MAX_POLL_US
 from rendezvous.protocol.times import US_PER_S
@@ -31,8 +30,6 @@ KEEPALIVE_S = 2 * MAX_POLL_US / US_PER_S
 """Longer than a parked poll, or each poll would pay a handshake."""
 MAX_OCTETS = 64 * 1024
 """Of an answer; the longest of the contract, an appointment of 16 pairs, has less than 3 kB."""
-
-eager.load()
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,8 +47,11 @@ async def resolve(host: str, port: int) -> tuple[Target, ...]:
 
 
 def _lookup(host: str, port: int, flags: int) -> tuple[Target, ...]:
+    # A str is encoded as an international name, whose tables would be loaded in the middle of what
+    # is measured.
+    name = host.encode("ascii") if host.isascii() else host
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=flags)
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_DGRAM, flags=flags)
     except UnicodeError as error:
         raise socket.gaierror(socket.EAI_NONAME, "not a host name") from error
     first: dict[socket.AddressFamily, Target] = {}

@@ -199,12 +199,12 @@ def test_help_when_asked_loads_nothing_that_only_a_session_needs() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_session_when_imported_leaves_the_command_line_of_httpx_out() -> None:
+def test_session_when_loaded_leaves_out_what_no_pipe_needs_and_lets_others_find_it() -> None:
     code = (
-        "import sys, peer.io.runner\n"
-        "heavy = {'rich', 'pygments', 'httpx._main'} & set(sys.modules)\n"
+        "import sys, peer.apps.command\n"
+        "heavy = {'rich', 'pygments', 'httpx._main', 'h2', 'hpack'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
-        "import httpx._main\n"
+        "import httpx._main, h2.connection, httpcore._async.http2\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
