@@ -26,6 +26,9 @@ TURN = 4
 """So many times, while it is filled: about a millisecond."""
 HIGH_WATER = 64 * 1024
 """Bytes that may wait for the kernel: asyncio's own default."""
+WAITING_MAX = 512 * 1024
+"""Bytes that wait at most: HIGH_WATER, one frame behind it, and what the partner has us answer. One
+that asks for more and reads nothing (new keys, say: RFC 8446 section 4.6.3) is given up."""
 LINGER_S = 3.0
 """How long a finished or aborted stream waits for the partner's FIN: several round trips and
 retransmissions (RFC 6298 starts at 1 s). After it nothing of ours is lost, see
@@ -135,6 +138,8 @@ class Wire:
         self._waiting.append(rest)
         self._waiting_bytes += len(rest)
         self.full = self._waiting_bytes > HIGH_WATER
+        if self._waiting_bytes > WAITING_MAX:
+            self._lost(ConnectionError("the partner has us answer and reads nothing"))
 
     def finish(self) -> None:
         """Send FIN after everything written; close at the partner's FIN or after LINGER_S."""
