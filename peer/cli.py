@@ -22,6 +22,7 @@ from peer.forward_options import (
     serving,
     serving_options,
 )
+from peer.load import load_quickly, loaded
 from peer.meet_options import MEET_TIMEOUT_S, meet_settings
 from peer.options import (
     INTERRUPTED,
@@ -49,6 +50,7 @@ def main() -> None:
     Run `midair listen` on one host; it prints the command for the other one.
     Standard input and output are then the two ends of a pipe.
     """
+    load_quickly()
 
 
 main.add_command(send)
@@ -150,6 +152,7 @@ def meet(host: str | None, **options: Any) -> None:
     try:
         from peer.apps.meet import run_meet
 
+        loaded()
         exit_code = run_meet(
             settings,
             as_json=options["as_json"],
@@ -188,6 +191,7 @@ def doctor(reflectors: tuple[str, ...], as_json: bool, **options: Any) -> None:
     try:
         from peer.apps.doctor import run_doctor
 
+        loaded()
         exit_code = run_doctor(settings, as_json=as_json)
     except KeyboardInterrupt:
         exit_code = INTERRUPTED
@@ -199,6 +203,7 @@ def _run(known: str | Secret | None, options: dict[str, Any], *, listens: bool, 
     try:
         from peer.apps.command import run_pipe
 
+        loaded()
         exit_code = run_pipe(
             settings,
             known,

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from peer.code_options import joining, joining_options
+from peer.load import loaded
 from peer.options import INTERRUPTED, OPTIONS, connect_settings, with_options
 
 
@@ -30,6 +31,7 @@ def receive(to: str, overwrite: bool, yes: bool, **options: Any) -> None:
     try:
         from peer.apps.files import run_receive
 
+        loaded()
         exit_code = run_receive(
             settings,
             known,

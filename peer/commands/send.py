@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from peer.code_options import opening, opening_options
+from peer.load import loaded
 from peer.options import INTERRUPTED, OPTIONS, connect_settings, with_options
 
 
@@ -26,6 +27,7 @@ def send(paths: tuple[str, ...], **options: Any) -> None:
     try:
         from peer.apps.files import run_send
 
+        loaded()
         exit_code = run_send(
             settings,
             known,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -207,6 +208,29 @@ def test_session_when_loaded_leaves_out_what_no_pipe_needs_and_lets_others_find_
         "import httpx._main, h2.connection, httpcore._async.http2\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_session_when_loaded_reads_no_metadata_and_collects_no_modules() -> None:
+    code = (
+        "import gc, sys\n"
+        "collected, read, usual = [], [], gc.get_threshold()\n"
+        "gc.callbacks.append(lambda phase, _: collected.append(phase))\n"
+        "def audit(event, args):\n"
+        "    if event == 'open' and str(args[0]).endswith('entry_points.txt'):\n"
+        "        read.append(args[0])\n"
+        "sys.addaudithook(audit)\n"
+        "from peer.cli import main\n"
+        "try:\n"
+        "    main(['connect', '7-disable-quota', '--rendezvous', 'ftp://host'])\n"
+        "except SystemExit as end:\n"
+        "    assert end.code == 2, end.code\n"
+        "assert 'peer.io.attempt' in sys.modules\n"
+        "assert not read, read\n"
+        "assert len(collected) < 50, len(collected)\n"
+        "assert gc.get_threshold() == usual and gc.get_freeze_count() > 10_000\n"
+    )
+    env = {name: value for name, value in os.environ.items() if "PYDANTIC" not in name}
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=env)
 
 
 def test_public_names_when_asked_for_are_all_there() -> None:
