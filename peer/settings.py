@@ -36,7 +36,7 @@ def timeout_ns(timeout_s: float) -> int:
         ValueError: it is another number, or none (NaN).
     """
     if not 0 < timeout_s <= MAX_TIMEOUT_S:  # holds for NaN, too
-        raise ValueError(f"{timeout_s} is not a number of seconds from 0 to {MAX_TIMEOUT_S}")
+        raise ValueError(f"{timeout_s} is not a number of seconds above 0, up to {MAX_TIMEOUT_S}")
     return max(1, int(timeout_s * NS_PER_S))
 
 

@@ -112,6 +112,9 @@ def _listen_unix(place: UnixPlace) -> socket.socket:
 
 
 def _listen_tcp(place: TcpPlace) -> socket.socket:
-    found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+    except UnicodeError:  # a label is empty, or too long
+        raise socket.gaierror(socket.EAI_NONAME, "not a host name") from None
     family, _, _, _, address = found[0]
     return socket.create_server(address[:2], family=family, backlog=BACKLOG)

@@ -190,6 +190,12 @@ def test_claim_when_the_place_is_taken_says_so_and_leaves_no_other() -> None:
         socket.create_server((free.host, free.port)).close()
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 300, "ä..b"])
+def test_claim_when_the_host_is_no_name_says_so(host: str) -> None:
+    with pytest.raises(UsageError, match="cannot be listened at"):
+        Binding((TcpPlace(host, 8080),)).claim(lambda _: None)
+
+
 def test_claim_when_other_hosts_can_reach_it_warns() -> None:
     told: list[TraceEvent] = []
     binding = Binding((TcpPlace("0.0.0.0", free_ports()),))

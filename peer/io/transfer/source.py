@@ -54,6 +54,8 @@ def list_files(paths: Sequence[str]) -> Listing:
     """
     listing = Listing()
     for path in paths:
+        if not path:  # to os.path that is the current folder
+            raise UsageError("an empty path cannot be sent", "Write . for the current folder")
         name = os.path.basename(os.path.abspath(path))
         try:
             for entry, where in _walk(os.path.realpath(path), name, listing.left_out, named=True):

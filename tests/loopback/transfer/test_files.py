@@ -269,6 +269,8 @@ def test_list_when_something_cannot_be_sent_says_what(tmp_path: Path) -> None:
     for path in ("a\nb", "pipe", "missing"):
         with pytest.raises(UsageError, match="cannot be sent"):
             list_files([str(tmp_path / path)])
+    with pytest.raises(UsageError, match="cannot be sent"):
+        list_files([""])  # an unset variable is not the current folder
     with pytest.raises(UsageError, match="twice"):
         list_files([str(tmp_path / "x"), str(tmp_path / "x")])
 

@@ -147,7 +147,7 @@ def test_skew_when_the_test_hook_is_set_reaches_the_settings(calls: list[Any]) -
         (["listen", "--rendezvous", URL, "--words", "17"], {}, "--words"),
         (["listen", "--rendezvous", URL, "--timeout", "nan"], {}, "nan is not a number"),
         (["listen", "--rendezvous", URL, "--timeout", "inf"], {}, "inf is not a number"),
-        (["listen", "--rendezvous", URL, "--timeout", "604801"], {}, "to 604800"),
+        (["listen", "--rendezvous", URL, "--timeout", "604801"], {}, "up to 604800"),
         (["listen", "--rendezvous", URL, "--ntp", "host:abc"], {}, "--ntp"),
         (["listen", "--rendezvous", URL, "--ntp", "host:0"], {}, "is not a port"),
         (["listen", "--rendezvous", URL], {"MIDAIR_NTP": "a b:x"}, "--ntp"),
