@@ -10,7 +10,7 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from peer.apps.signals import end_at_once_with, ignore_while_exiting, wanted
 from peer.core.again import pause_ns
@@ -18,12 +18,14 @@ from peer.core.times import MonoNs
 from peer.core.trace import Connected, Failed, TraceEvent, Warned
 from peer.core.units import data_size, duration
 from peer.errors import BrokenError, MidairError, StreamBrokenError
-from peer.io.attempt import Won
 from peer.io.clock import SystemClock
 from peer.io.stdio import reserve_standard_descriptors
 from peer.io.stream import Stream
 from peer.tell import Tellers, log_to_stderr
 from rendezvous.protocol.times import NS_PER_US
+
+if TYPE_CHECKING:
+    from peer.io.attempt import Won
 
 INTERRUPTED = 130
 """128 + SIGINT: what a shell reports of an interrupted program."""

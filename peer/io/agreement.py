@@ -10,14 +10,17 @@ from __future__ import annotations
 import hmac
 from collections.abc import Set
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from peer.core.binding import BindingError, digest
 from peer.core.keys import SessionKey, identity_holds, identity_proof, race_key
 from peer.errors import AuthenticationError, RefusedError
-from peer.io.identity import Identity
 from rendezvous.protocol import messages
 from rendezvous.protocol.endpoints import Endpoint
 from rendezvous.protocol.messages import Appointment, Seat
+
+if TYPE_CHECKING:
+    from peer.io.identity import Identity
 
 AGAIN = "Start again on both sides, with a new code"
 """What helps against all of it: a code is good for one session."""
@@ -35,13 +38,19 @@ class Bound:
     """Fingerprint of the certificate that the partner will show."""
 
 
+def _make_identity() -> Identity:
+    from peer.io.identity import Identity
+
+    return Identity.make()
+
+
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """One peer's part of it."""
 
     key: SessionKey
     seat: Seat
-    identity: Identity = field(default_factory=Identity.make)
+    identity: Identity = field(default_factory=_make_identity)
 
     def announce(self, attempt: int) -> messages.Identity:
         """Say whose certificate this peer's connections will show.

@@ -7,6 +7,7 @@ nothing may compute near the instant.
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from peer.core.code import Code
 from peer.core.keys import SessionKey
@@ -14,8 +15,10 @@ from peer.core.pake import Exchange, PakeError
 from peer.core.secret import Secret
 from peer.errors import AuthenticationError
 from peer.io.agreement import AGAIN, Agreement
-from peer.io.identity import Identity
 from rendezvous.protocol.messages import Seat, Seated
+
+if TYPE_CHECKING:
+    from peer.io.identity import Identity
 
 Known = Code | Secret
 """What both users have."""
@@ -61,7 +64,7 @@ class Keying:
         session = bytes.fromhex(seated.session)
         if isinstance(self._known, Secret):
             key = SessionKey.of_secret(self._known, session)
-            return Agreement(key, seat, identity or Identity.make())
+            return _agreement(key, seat, identity)
         assert self._exchange is not None
         if partner is None:
             if seat == "a":
@@ -71,4 +74,8 @@ class Keying:
             key = self._exchange.finish(bytes.fromhex(partner), session)
         except PakeError as error:
             raise AuthenticationError(f"no key could be agreed: {error}", AGAIN) from None
-        return Agreement(key, seat, identity or Identity.make())
+        return _agreement(key, seat, identity)
+
+
+def _agreement(key: SessionKey, seat: Seat, identity: Identity | None) -> Agreement:
+    return Agreement(key, seat) if identity is None else Agreement(key, seat, identity)

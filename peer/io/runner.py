@@ -7,6 +7,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from peer.core import steps
 from peer.core.agent import Agent
@@ -25,10 +26,8 @@ from peer.errors import (
 )
 from peer.io.agreement import Agreement
 from peer.io.answers import GoneError
-from peer.io.attempt import Attempt, Won
 from peer.io.clock import Clock, SystemClock, read_clockmap
 from peer.io.keying import Known
-from peer.io.relay import Relayed
 from peer.io.reporting import Reporting
 from peer.io.seating import Seating
 from peer.io.signaling import Signaling
@@ -36,6 +35,9 @@ from peer.io.sockets import check_ports
 from peer.settings import CONNECT_TIMEOUT_NS, PAIR_PORTS, Settings
 from rendezvous.protocol.messages import Appointment, AttemptResult, Reason, Report
 from rendezvous.protocol.times import NS_PER_S
+
+if TYPE_CHECKING:
+    from peer.io.attempt import Won
 
 _LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 
@@ -207,6 +209,8 @@ class Session:
             return self._missed(_unheard(attempt))
 
     async def _fire(self, appointment: Appointment) -> steps.Event:
+        from peer.io.attempt import Attempt  # loaded since the seat was taken
+
         learned = self._reporting.learned
         assert learned is not None
         assert self.started_at is not None
@@ -235,6 +239,8 @@ class Session:
         return steps.Connected()
 
     async def _relay(self, verdict: MidairError | None) -> steps.Event:
+        from peer.io.relay import Relayed
+
         assert self.started_at is not None
         self._limit_connecting()
         self._reporting.forget()

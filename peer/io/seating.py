@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from peer.core.code import Code
 from peer.core.secret import Secret
@@ -18,11 +19,13 @@ from peer.core.trace import TraceEvent, Waiting
 from peer.errors import CrowdedError, NameplateError
 from peer.io.agreement import Agreement
 from peer.io.clock import Clock
-from peer.io.identity import Identity
 from peer.io.keying import Keying, Known
 from peer.io.signaling import WAIT_POLL_US, Signaling
 from rendezvous.protocol.messages import Reason, RelayPolicy, Seated
 from rendezvous.protocol.times import NS_PER_S
+
+if TYPE_CHECKING:
+    from peer.io.identity import Identity
 
 AGAIN_NS = 7 * NS_PER_S
 """Each vain try counts as a guess at a nameplate: twenty, and then one each 6 s."""
@@ -136,8 +139,14 @@ class Seating:
         self.signaling.pake = self._keying.message
 
     def _prepare(self) -> None:
-        """Make what is needed once the partner has come, while an answer is on its way."""
+        """Load and make what is needed once the partner has come, while an answer is on its way.
+
+        Later there is no time for it: clocks are measured, and then the instant is near.
+        """
         if self._identity is None:
+            from peer.io import attempt  # noqa: F401 - the runner's
+            from peer.io.identity import Identity
+
             self._identity = Identity.make()
 
     def _agree(self, partner_pake: str | None) -> bool:
