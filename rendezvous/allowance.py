@@ -94,6 +94,8 @@ def client_key(address: str) -> str:
     Returns:
         The IPv4 address, or the IPv6 address's /64.
     """
+    if ":" not in address and "%" not in address:
+        return address  # IPv4 has one notation
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

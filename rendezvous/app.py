@@ -67,7 +67,8 @@ def create_app(
         relays: the same; none: there is no relay.
 
     Returns:
-        The app; ``app.state.parking`` is its :class:`Parking`, for the one who stops it.
+        The app; ``app.state.parking`` is its :class:`Parking`, for the one who stops it, and
+        ``app.state.entrance`` what is served: the app behind its middleware.
     """
     app = FastAPI(
         title="midair rendezvous",
@@ -81,10 +82,6 @@ def create_app(
     )
     app.state.parking = parking = Parking(store, settings.poll_us)
     seated = _seating(settings, store, reflectors, relays)
-    app.add_middleware(ShortWay, routes=app.routes)
-    app.add_middleware(
-        Arrival, clock=clock, body_octets=settings.max_body_octets, body_s=settings.body_s
-    )
     install(app)
     add_description(app)
     add_health(app, parking)
@@ -93,6 +90,11 @@ def create_app(
     _add_join(app, settings, clock, store, parking, seated)
     _add_wait(app, settings, clock, store, parking, has_relay=bool(relays))
     _add_attempts(app, settings, clock, store, parking)
+    # Not by add_middleware(), which puts five layers of FastAPI's and Starlette's around it.
+    short = ShortWay(app, app.routes)
+    app.state.entrance = Arrival(
+        short, clock, body_octets=settings.max_body_octets, body_s=settings.body_s
+    )
     return app
 
 
@@ -223,7 +225,7 @@ def _add_wait(
 
         # Asked before parking: the session may have to be made again first.
         partner = await ask() or await parking.wait(request, who.session, message.wait_us, ask)
-        return _json(_wait_response(partner, has_relay))
+        return _NOBODY_YET if partner is None else _json(_wait_response(partner, has_relay))
 
 
 def _add_attempts(
@@ -265,9 +267,7 @@ def _add_attempts(
         return _json(_attempt_response(answer or Answer()))
 
 
-def _wait_response(partner: Partner | None, has_relay: bool) -> WaitResponse:
-    if partner is None:
-        return WaitResponse(version=PROTOCOL_VERSION, partner=False)
+def _wait_response(partner: Partner, has_relay: bool) -> WaitResponse:
     ticket = partner.ticket if has_relay else None
     return WaitResponse(
         version=PROTOCOL_VERSION,
@@ -291,3 +291,7 @@ def _attempt_response(answer: Answer) -> AttemptResponse:
 
 def _json(message: BaseModel, status: int = 200) -> Response:
     return Response(message.model_dump_json(), status, media_type="application/json")
+
+
+_NOBODY_YET = _json(WaitResponse(version=PROTOCOL_VERSION, partner=False))
+"""Ends nearly every poll of a waiting peer."""

@@ -7,6 +7,7 @@ from fastapi import Request
 from rendezvous.allowance import client_key
 from rendezvous.problems import require_version
 from rendezvous.protocol.messages import SeatedRequest
+from rendezvous.session import secret_digest
 from rendezvous.settings import Settings
 from rendezvous.store import Credentials
 
@@ -34,7 +35,7 @@ def credentials(
         nameplate,
         message.session,
         message.seat,
-        message.secret,
+        secret_digest(message.secret),
         client,
         message.pake,
         message.relay,

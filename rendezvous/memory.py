@@ -158,7 +158,7 @@ class MemoryStore:
     async def withdraw(self, who: Credentials, attempt: int, now_us: int) -> None:
         """Set a report aside until its peer asks again."""
         entry = self._shelf.named(who.session)
-        if entry is not None and entry.session.holds(who.seat, secret_digest(who.secret)):
+        if entry is not None and entry.session.holds(who.seat, who.digest):
             self._apply(entry, Withdrawn(who.seat, attempt), now_us)
 
     async def leave(self, who: Credentials, reason: Reason, now_us: int) -> None:
@@ -211,7 +211,7 @@ class MemoryStore:
         if entry is None:
             entry = self._recreate(who, now_us, joinable=joinable)
         if not entry.session.is_taken(who.seat):
-            self._apply(entry, SeatTaken(who.seat, secret_digest(who.secret)), now_us)
+            self._apply(entry, SeatTaken(who.seat, who.digest), now_us)
         self._authenticate(entry, who)
         if entry.session.has_left(who.seat):
             raise Refused(ProblemWord.CLOSED, "this seat was given up: open a new session")
@@ -220,7 +220,7 @@ class MemoryStore:
         return entry
 
     def _authenticate(self, entry: Entry, who: Credentials) -> None:
-        if not entry.session.holds(who.seat, secret_digest(who.secret)):
+        if not entry.session.holds(who.seat, who.digest):
             raise Refused(ProblemWord.FORBIDDEN, "another client has this seat")
 
     def _recreate(self, who: Credentials, now_us: int, *, joinable: bool) -> Entry:

@@ -11,13 +11,13 @@ import asyncio
 from collections.abc import Callable
 
 from fastapi import HTTPException, Request
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rendezvous.clock import Clock
 
 _RECEIVED = "midair.received_us"
 _CALLER = "midair.caller"
+_LENGTH = b"content-length"
 
 
 class Caller:
@@ -64,7 +64,7 @@ class Arrival:
 
     def __init__(self, app: ASGIApp, clock: Clock, body_octets: int, body_s: float) -> None:
         """Wrap an app."""
-        self._app = app
+        self.app = app
         self._clock = clock
         self._body_octets = body_octets
         self._body_s = body_s
@@ -76,7 +76,7 @@ class Arrival:
         scope[_RECEIVED] = self._clock.now_us() if first_octet_us is None else first_octet_us
         if scope["type"] == "http":
             receive = _bounded(scope, receive, self._body_octets, self._body_s)
-        await self._app(scope, receive, send)
+        await self.app(scope, receive, send)
 
 
 def received_us(request: Request) -> int:
@@ -100,7 +100,7 @@ def _bounded(scope: Scope, receive: Receive, body_octets: int, body_s: float) ->
     loop = asyncio.get_running_loop()
     deadline_s = loop.time() + body_s
     whole = False
-    announced = Headers(scope=scope).get("content-length", "0")
+    announced = next((value for name, value in scope["headers"] if name == _LENGTH), b"0")
     # The server has checked that the header is a number, and holds the client to it.
     left = body_octets if int(announced) <= body_octets else -1
 

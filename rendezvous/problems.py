@@ -180,8 +180,13 @@ def blank(status: http.HTTPStatus, detail: str, headers: dict[str, str] | None =
     return _response(problem, headers or {})
 
 
-async def _on_failure(_: Request, __: Exception) -> Response:
+def failed() -> Response:
+    """Make the answer to a request at which this server has failed."""
     return refuse(Refused(ProblemWord.INTERNAL, "the server's log says how"))
+
+
+async def _on_failure(_: Request, __: Exception) -> Response:
+    return failed()
 
 
 def _response(problem: Problem, headers: dict[str, str]) -> Response:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from rendezvous.app import create_app
 from rendezvous.clock import Clock, SystemClock
@@ -87,7 +87,7 @@ class Rendezvous:
         )
         self._server = _Server(
             _config(
-                self.app,
+                self.app.state.entrance,
                 settings,
                 clock,
                 Admission(
@@ -173,7 +173,7 @@ class _Server(uvicorn.Server):
 
 
 def _config(
-    app: FastAPI,
+    app: ASGIApp,
     settings: Settings,
     clock: Clock,
     admission: Admission,

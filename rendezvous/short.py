@@ -25,7 +25,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rendezvous.problems import refuse, refuse_http
+from rendezvous.problems import failed, refuse, refuse_http
 from rendezvous.refusal import Refused
 
 _MEDIA_TYPE, _JSON = b"content-type", b"application/json"
@@ -78,7 +78,7 @@ class ShortWay:
             app: what gets everything else.
             routes: the app's own.
         """
-        self._app = app
+        self.app = app
         handlers = [_Handler.of(route) for route in routes]
         self._handlers = [handler for handler in handlers if handler is not None]
 
@@ -86,21 +86,35 @@ class ShortWay:
         """Handle one connection event, as ASGI has it."""
         handler, given = self._find(scope)
         if handler is None:
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
+        response = await self._answer(handler, given, scope, receive, send)
+        if response is not None:
+            await response(scope, receive, send)
+
+    async def _answer(
+        self, handler: _Handler, given: dict[str, str], scope: Scope, receive: Receive, send: Send
+    ) -> Response | None:
+        """Ask a handler; None: the request was not for it after all, and is answered."""
         try:
             received, arguments = await _read(receive, handler, given)
-            if arguments is None:
-                await self._app(scope, _again(received, receive), send)
-                return
-            # A parked poll keeps what these variables hold.
-            del received
-            response = await handler.call(request=Request(scope, receive), **arguments)
-        except Refused as refused:
-            response = refuse(refused)
         except HTTPException as error:
-            response = refuse_http(error)
-        await response(scope, receive, send)
+            return refuse_http(error)
+        if arguments is None:
+            await self.app(scope, _again(received, receive), send)
+            return None
+        # A parked poll keeps what these variables hold.
+        del received
+        try:
+            return await handler.call(request=Request(scope, receive), **arguments)
+        except Refused as refused:
+            return refuse(refused)
+        except HTTPException as error:
+            return refuse_http(error)
+        except Exception:
+            # As Starlette does: the client hears of it, and the server logs it.
+            await failed()(scope, receive, send)
+            raise
 
     def _find(self, scope: Scope) -> tuple[_Handler | None, dict[str, str]]:
         if scope["type"] == "http" and scope["method"] == "POST" and _is_json(scope["headers"]):

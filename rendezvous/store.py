@@ -30,7 +30,8 @@ class Credentials:
     nameplate: str
     session: str
     seat: Seat
-    secret: str
+    digest: bytes
+    """Of the seat's secret, by :func:`rendezvous.session.secret_digest`."""
     client: str
     pake: str | None = None
     """The seat's message of the key exchange, for the partner."""

@@ -44,7 +44,8 @@ def make_app(**settings: Any) -> tuple[FastAPI, FakeServerClock]:
 
 def client_of(app: FastAPI, address: str = "198.51.100.2") -> httpx.AsyncClient:
     """Return a client of an app, without a socket."""
-    transport = httpx.ASGITransport(app, client=(address, 50000), raise_app_exceptions=False)
+    entrance = app.state.entrance
+    transport = httpx.ASGITransport(entrance, client=(address, 50000), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://rendezvous")
 
 

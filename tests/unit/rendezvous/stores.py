@@ -11,6 +11,7 @@ from rendezvous.memory import MemoryStore
 from rendezvous.protocol.endpoints import Endpoint
 from rendezvous.protocol.messages import RelayPolicy, Report, Seat
 from rendezvous.refusal import Refused
+from rendezvous.session import secret_digest
 from rendezvous.store import Credentials, Limits, Place
 from rendezvous.tokens import Tokens
 from tests.fakes.server import NOW_US, SECRET_A, SECRET_B, report, srflx
@@ -36,7 +37,8 @@ def who(
 ) -> Credentials:
     """Ask for a seat, with its own secret if there is no other."""
     secret = secret or (SECRET_A if seat == "a" else SECRET_B)
-    return Credentials(place.nameplate, place.session, seat, secret, CLIENT, pake, relay)
+    digest = secret_digest(secret)
+    return Credentials(place.nameplate, place.session, seat, digest, CLIENT, pake, relay)
 
 
 async def pair(in_store: MemoryStore) -> Place:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rendezvous.allowance import Allowance
 from rendezvous.protocol.errors import ProblemWord
 from rendezvous.protocol.messages import Reason
+from rendezvous.session import secret_digest
 from rendezvous.store import Credentials, Partner, Place
 from rendezvous.tokens import TOKEN_LIFE_US
 from tests.fakes.server import NOW_US, SECRET_A, SECRET_B, SECRET_C, host, report, srflx
@@ -98,13 +99,14 @@ async def test_join_after_a_restart_finds_the_listener_that_waits_again() -> Non
 async def test_restart_with_the_nameplate_given_away_is_closed() -> None:
     sut = store()
     taken = await sut.open(SECRET_A, CLIENT, NOW_US)
-    old = Credentials(taken.nameplate, "f" * 32, "a", SECRET_C, CLIENT)
+    old = Credentials(taken.nameplate, "f" * 32, "a", secret_digest(SECRET_C), CLIENT)
     assert (await refusal(sut.partner(old, NOW_US))).word is ProblemWord.CLOSED
 
 
 async def test_leave_of_an_unknown_session_does_nothing() -> None:
     sut = store()
-    await sut.leave(Credentials("7", "f" * 32, "a", SECRET_A, CLIENT), Reason.DONE, NOW_US)
+    nobody = Credentials("7", "f" * 32, "a", secret_digest(SECRET_A), CLIENT)
+    await sut.leave(nobody, Reason.DONE, NOW_US)
     assert len(sut) == 0
 
 

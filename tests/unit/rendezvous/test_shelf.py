@@ -5,6 +5,7 @@ from __future__ import annotations
 from rendezvous.allowance import Allowance
 from rendezvous.protocol.errors import ProblemWord
 from rendezvous.protocol.messages import Reason
+from rendezvous.session import secret_digest
 from rendezvous.shelf import ABANDONED_US, LINGER_US
 from rendezvous.store import Credentials, Place
 from tests.fakes.server import NOW_US, SECRET_A, SECRET_B, SECRET_C
@@ -26,7 +27,8 @@ async def test_session_expires_after_its_last_request() -> None:
     place = await sut.open(SECRET_A, CLIENT, NOW_US)
     await sut.partner(who(place, "a"), NOW_US + 500 * S)
     await sut.join(place.nameplate, SECRET_B, CLIENT, NOW_US + 1099 * S)
-    await sut.leave(Credentials("7", "f" * 32, "a", SECRET_A, CLIENT), Reason.DONE, NOW_US)
+    nobody = Credentials("7", "f" * 32, "a", secret_digest(SECRET_A), CLIENT)
+    await sut.leave(nobody, Reason.DONE, NOW_US)
     assert len(sut) == 1
     refused = await refusal(sut.join(place.nameplate, SECRET_C, CLIENT, NOW_US + 1699 * S))
     assert refused.word is ProblemWord.UNKNOWN_NAMEPLATE
