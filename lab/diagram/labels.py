@@ -9,12 +9,14 @@ from math import atan2, cos, degrees, hypot, radians, sin
 Point = tuple[float, float]
 Segment = tuple[Point, Point]
 
-LINE_GAP, LABEL_GAP = 8.0, 15.0
-"""Pixels from the middle of a letter below which a line, or another label, is in the way."""
-CHOICES = 19
+LETTER, LINE_GAP, LABEL_GAP = 5.0, 8.0, 15.0
+"""Pixels from the middle of a letter within which a line runs through it, or nearly, or another
+label is in the way."""
+CHOICES = 37
 """Places tried along a line, on each side of it."""
-LABEL_COST, LINE_COST = 40.0, 6.0
-"""One letter on a label is worse than six on a line, and either worse than being off-centre."""
+LABEL_COST, STRIKE_COST, LINE_COST = 180.0, 30.0, 6.0
+"""One letter on a label is worse than six on a line, one on a line worse than being off-centre,
+and this than being near a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +81,29 @@ class Labels:
 
     def _cost(self, spot: Spot, width: float, size: float) -> float:
         letters = spot.letters(width, size)
-        near = sum(any(_distance(at, line) < LINE_GAP for line in self._lines) for at in letters)
+        lines = self._around(letters)
+        nearest = [min((_distance(at, line) for line in lines), default=LINE_GAP) for at in letters]
+        struck = sum(distance < LETTER for distance in nearest)
+        near = sum(LETTER <= distance < LINE_GAP for distance in nearest)
         hit = sum(
             any(abs(at[0] - x) + abs(at[1] - y) < LABEL_GAP * 1.3 for x, y in self._taken)
             for at in letters
         )
-        return spot.wish + LINE_COST * near + LABEL_COST * hit
+        return spot.wish + STRIKE_COST * struck + LINE_COST * near + LABEL_COST * hit
+
+    def _around(self, letters: Sequence[Point]) -> list[Segment]:
+        """Return the lines that can be near a text: most are far away."""
+        (left, right), (top, bottom) = (
+            (min(along) - LINE_GAP, max(along) + LINE_GAP) for along in zip(*letters, strict=True)
+        )
+        return [
+            ((x0, y0), (x1, y1))
+            for (x0, y0), (x1, y1) in self._lines
+            if max(x0, x1) > left
+            and min(x0, x1) < right
+            and max(y0, y1) > top
+            and min(y0, y1) < bottom
+        ]
 
 
 def _distance(point: Point, line: Segment) -> float:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from math import atan2, cos, pi, sin
-
+from lab.diagram import strokes
 from lab.diagram.crossing import crossing
-from lab.diagram.labels import Labels, Point, Segment, Spot, beside, meeting
+from lab.diagram.labels import Labels, Segment, Spot, beside, meeting
 from lab.diagram.layout import PICTURE, Layout, fit, span
 from lab.diagram.model import Arrow, Fate, Kind, SpaceTime
 from lab.diagram.svg_frame import AXIS, COLOURS, LEFT, RIGHT, TOP, WIDTH, Frame
-from lab.diagram.svg_style import AMBER, CARD, EDGE, MUTED, RED, text_width
+from lab.diagram.svg_style import AMBER, MUTED, RED, text_width
 
 ROWS = 23.0
 """Rows wanted: nearly square with the head, which a slide and a README both take."""
@@ -51,9 +50,13 @@ class _Picture:
         self._frame = Frame(model, self._layout, hosts, routers)
         self._svg = self._frame.svg
         self._lines = [self._segment(*placed) for placed in self._layout.arrows]
-        self._labels = Labels(
-            [*self._lines, *(((x, TOP), (x, self._frame.bottom)) for x in (LEFT, RIGHT))]
-        )
+        posts = [((x, TOP), (x, self._frame.bottom)) for x in (LEFT, RIGHT)]
+        pauses = [
+            edge
+            for row, _, _ in self._layout.gaps
+            for edge in strokes.pause_edges(WIDTH, AXIS - 6, self._frame.y(row))
+        ]
+        self._labels = Labels([*self._lines, *posts, *pauses])
 
     def draw(self, title: str, caption: str) -> str:
         """Draw everything, from the back to the front."""
@@ -77,41 +80,21 @@ class _Picture:
         return (x0, self._frame.y(top)), (x1, self._frame.y(bottom))
 
     def _arrow(self, arrow: Arrow, line: Segment) -> None:
-        colour, (start, end) = COLOURS[arrow.kind], line
+        colour, end = COLOURS[arrow.kind], line[1]
         width = 1.4 if arrow.kind in (Kind.ACK, Kind.FIN) else 2.4
-        angle = atan2(end[1] - start[1], end[0] - start[0])
-        arrived = arrow.fate is Fate.ARRIVED
-        stop = _along(end, angle, -13) if arrived else end
-        self._svg.line(start, stop, colour, stroke_width=width)
-        if arrived:
-            tip = _along(end, angle, -3)
-            wings = [_along(_along(tip, angle, -12), angle + pi / 2, w) for w in (-5, 5)]
-            self._svg.polygon([tip, *wings], colour)
-        elif arrow.fate is Fate.REFUSED:
+        strokes.arrow(self._svg, line, colour, width, arrives=arrow.fate is Fate.ARRIVED)
+        if arrow.fate is Fate.REFUSED:
             self._svg.rect(end[0] - 6, end[1] - 6, 12, 12, fill=RED, rx=2)
-        else:
-            for slope in (-7, 7):
-                self._svg.line(
-                    (end[0] - 7, end[1] - slope), (end[0] + 7, end[1] + slope), RED, stroke_width=3
-                )
+        elif arrow.fate is not Fate.ARRIVED:
+            strokes.cross(self._svg, end)
 
     def _breaks(self) -> None:
         """Draw what stands for idle time and for packets that are not drawn."""
         middle = (LEFT + RIGHT) / 2
         for row, start, end in self._layout.gaps:
-            y = self._frame.y(row)
-            self._svg.rect(AXIS - 6, y - 11, WIDTH - 34 - AXIS, 22, fill=CARD)
-            for edge in (y - 11, y + 11):
-                self._svg.line(
-                    (AXIS - 6, edge),
-                    (WIDTH - 40, edge),
-                    EDGE,
-                    stroke_width=1.5,
-                    stroke_dasharray="2 5",
-                )
             idle = (end - start) / 1e6
             text = f"{idle:.{0 if idle > 10 else 1}f} ms, nothing in the air"
-            self._svg.text((middle, y + 4), text, fill=MUTED, anchor="middle")
+            strokes.pause(self._svg, AXIS - 6, self._frame.y(row), text, middle)
         for fold, row in self._layout.folds:
             text = f"⋮  {fold.label}  ⋮"
             width = text_width(text, 13)
@@ -165,7 +148,3 @@ class _Picture:
             halo=True,
             font_weight=weight,
         )
-
-
-def _along(point: Point, angle: float, distance: float) -> Point:
-    return point[0] + distance * cos(angle), point[1] + distance * sin(angle)
