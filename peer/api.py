@@ -13,25 +13,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Required, TypedDict
 
-from peer.apps.connected import Connecting
-from peer.core.code import DEFAULT_WORDS, MAX_WORDS, MIN_WORDS, Code, CodeError
+from peer.api_arguments import Options, checked, parsed_code, parsed_secret
+from peer.api_session import opened
+from peer.core.code import DEFAULT_WORDS, MAX_WORDS, MIN_WORDS, Code
 from peer.core.offer import PIPE
-from peer.core.secret import Secret, SecretError
 from peer.core.trace import Connected, TraceEvent
 from peer.errors import UsageError
-from peer.io.attempt import Won
 from peer.io.keying import Known
 from peer.io.offer import exchange
 from peer.io.runner import Session
 from peer.io.stream import Stream
-from peer.settings import DEFAULT_NTP, RELAY_POLICIES, RelayPolicy, Settings, check_ntp, timeout_ns
+from peer.settings import DEFAULT_NTP, RelayPolicy, Settings
+
+__all__ = ["Link", "Options", "connect", "listen", "punch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +78,9 @@ def listen(
     """
     if not MIN_WORDS <= words <= MAX_WORDS:
         raise UsageError(f"a code has {MIN_WORDS} to {MAX_WORDS} words, not {words}")
-    settings = replace(_settings(rendezvous, ntp, local_port, timeout_s, relay), words=words)
+    settings = replace(checked(rendezvous, ntp, local_port, timeout_s, relay), words=words)
     if secret is not None:
-        return _link(settings, _secret(secret), listens=True)
+        return _link(settings, parsed_secret(secret), listens=True)
     if on_code is None:
         raise UsageError("somebody must hear of the code", "Give on_code, or a secret")
     told = on_code
@@ -116,10 +115,10 @@ def connect(
         UsageError: the text is no code, or the secret none, or there is not one of them.
         MidairError: on entering; see :mod:`peer.errors`.
     """
-    settings = _settings(rendezvous, ntp, local_port, timeout_s, relay)
+    settings = checked(rendezvous, ntp, local_port, timeout_s, relay)
     if (code is None) == (secret is None):
         raise UsageError("there must be a code or a secret", "Give one of them")
-    known = _secret(secret) if code is None else _parse(code)
+    known = parsed_secret(secret) if code is None else parsed_code(code)
     return _link(settings, known)
 
 
@@ -154,10 +153,10 @@ async def punch(
     Raises:
         MidairError: see :mod:`peer.errors`.
     """
-    settings = _settings(rendezvous, ntp, local_port, timeout_s)
+    settings = checked(rendezvous, ntp, local_port, timeout_s)
     session = Session(
         settings,
-        None if code is None else _parse(code),
+        None if code is None else parsed_code(code),
         emit=lambda _: None,
         on_code=lambda made: on_code(str(made)),
         encrypts=False,
@@ -184,138 +183,3 @@ async def _link(
     async with opened(session) as (won, stream):
         await exchange(stream, PIPE)
         yield Link(stream, won.connected, trace)
-
-
-@asynccontextmanager
-async def opened(connecting: Connecting) -> AsyncIterator[tuple[Won, Stream]]:
-    """Connect, and end the stream in order when it is left; by an exception: abort it.
-
-    Args:
-        connecting: a session or a meeting.
-    """
-    won = await connecting.run()
-    try:
-        stream = await Stream.open(won.sock, won.tls)
-    except BaseException:
-        won.sock.close()
-        await connecting.goodbye()
-        raise
-    async with beside(connecting.goodbye()), stream:
-        yield won, stream
-
-
-@asynccontextmanager
-async def beside(work: Coroutine[None, None, None], *, cancel: bool = False) -> AsyncIterator[None]:
-    """Run something beside the caller's block, whose own exception comes out as it is.
-
-    Args:
-        work: what to run.
-        cancel: at the block's end; else it is waited for.
-    """
-    failure: Exception | None = None
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(work)
-        try:
-            yield
-        except Exception as error:
-            failure = error  # the group would wrap it
-        if cancel:
-            task.cancel()
-    if failure is not None:
-        raise failure
-
-
-class Options(TypedDict, total=False):
-    """What every call may be given."""
-
-    rendezvous: Required[str]
-    """URL of the rendezvous."""
-    secret: str | None
-    """What both sides have instead of a code, as ``midair meet --new-secret`` makes it."""
-    ntp: Sequence[str]
-    """NTP servers, ``HOST[:PORT]``."""
-    local_port: int | None
-    """First of four local ports; None: random ones."""
-    timeout_s: float | None
-    """Most seconds to wait for the partner, and again to connect in; None: no limit, and 30."""
-    relay: RelayPolicy
-    """``auto``: over the rendezvous's relay where no path opens; ``never``; ``only``."""
-
-
-def opening(
-    on_code: Callable[[str], None] | None, options: Options, emit: Callable[[TraceEvent], None]
-) -> Session:
-    """Make a session, not begun, of the side that waits for the other one.
-
-    Args:
-        on_code: called with the code that was made; None: there is a secret.
-        options: the caller's.
-        emit: takes what happens.
-
-    Raises:
-        UsageError: an argument makes no sense.
-    """
-    secret = options.get("secret")
-    if on_code is None and secret is None:
-        raise UsageError("somebody must hear of the code", "Give on_code, or a secret")
-    known = None if secret is None else _secret(secret)
-    told = on_code or (lambda _: None)
-    return Session(_given(options), known, emit, lambda code: told(str(code)), listens=True)
-
-
-def joining(code: str | None, options: Options, emit: Callable[[TraceEvent], None]) -> Session:
-    """Make a session, not begun, of the side that joins.
-
-    Args:
-        code: the partner's; None: there is a secret.
-        options: the caller's.
-        emit: takes what happens.
-
-    Raises:
-        UsageError: an argument makes no sense.
-    """
-    secret = options.get("secret")
-    if (code is None) == (secret is None):
-        raise UsageError("there must be a code or a secret", "Give one of them")
-    return Session(_given(options), _secret(secret) if code is None else _parse(code), emit)
-
-
-def _given(options: Options) -> Settings:
-    return _settings(
-        options["rendezvous"],
-        options.get("ntp", DEFAULT_NTP),
-        options.get("local_port"),
-        options.get("timeout_s"),
-        options.get("relay", "auto"),
-    )
-
-
-def _parse(code: str) -> Code:
-    try:
-        return Code.parse(code)
-    except CodeError as error:
-        raise UsageError(f"that is no code: {error}") from None
-
-
-def _secret(text: str | None) -> Secret:
-    try:
-        return Secret.parse(text or "")
-    except SecretError as error:
-        raise UsageError(f"that is no secret: {error}") from None
-
-
-def _settings(
-    rendezvous: str,
-    ntp: Sequence[str],
-    local_port: int | None,
-    timeout_s: float | None,
-    relay: RelayPolicy = "auto",
-) -> Settings:
-    try:
-        if relay not in RELAY_POLICIES:
-            raise ValueError(f"relay is one of {', '.join(RELAY_POLICIES)}, not {relay!r}")
-        check_ntp(ntp)
-        limit_ns = None if timeout_s is None else timeout_ns(timeout_s)
-    except ValueError as error:
-        raise UsageError(f"an argument makes no sense: {error}") from None
-    return Settings(rendezvous, tuple(ntp), local_port, limit_ns, relay=relay)

@@ -12,8 +12,8 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Unpack
 
-from peer.api import Options, joining, opening
-from peer.api_forward import Emit, run
+from peer.api_arguments import Options, joining, opening
+from peer.api_session import Emit, run
 from peer.apps.receive import Receiver
 from peer.apps.send import Sender
 from peer.core.trace import FilesDone, FilesOffered, TraceEvent
@@ -37,7 +37,7 @@ async def send(
         paths: each arrives under its last name.
         on_code: called with the code, which the partner must be given; needed without a secret.
         on_event: told everything that happens: ``FilesProgress`` once a second, ``FileStored``, …
-        options: see :class:`peer.api.Options`.
+        options: see :class:`peer.api_arguments.Options`.
 
     Returns:
         What was sent; the partner has checked the digest of every file.
@@ -69,7 +69,7 @@ async def receive(
         accept: told what is offered; says whether to take it.
         overwrite: replace files that have an offered name.
         on_event: told everything that happens.
-        options: see :class:`peer.api.Options`.
+        options: see :class:`peer.api_arguments.Options`.
 
     Returns:
         What was received, every file complete and checked.

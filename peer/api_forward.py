@@ -18,19 +18,18 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass
 from typing import TypeVar, Unpack
 
-from peer.api import Options, beside, joining, opened, opening
-from peer.apps.connected import Use
+from peer.api_arguments import Options, joining, opening
+from peer.api_session import Emit, beside, opened, run
 from peer.apps.forward import TAKES, Binding, Serving
 from peer.core.mux import DEFAULT
 from peer.core.places import PlaceError, TcpPlace, parse_pattern, parse_place
-from peer.core.trace import Connected, TraceEvent
+from peer.core.trace import Connected
 from peer.errors import BrokenError, UsageError
 from peer.io.mux import Mux
 from peer.io.mux_stream import MuxStream
 from peer.io.offer import exchange
 from peer.io.runner import Session
 
-Emit = Callable[[TraceEvent], None]
 Parsed = TypeVar("Parsed")
 
 
@@ -50,7 +49,7 @@ async def serve(
         allow: other places that the partner may ask for, ``HOST:PORT``; ``*``, or a network,
             for many.
         on_event: told everything that happens, see :mod:`peer.core.trace`.
-        options: see :class:`peer.api.Options`.
+        options: see :class:`peer.api_arguments.Options`.
 
     Raises:
         MidairError: see :mod:`peer.errors`.
@@ -77,7 +76,7 @@ async def bind(
         at: places to listen at, ``HOST:PORT``, ``PORT`` or ``unix:PATH``.
         to: another place than the partner's target, ``HOST:PORT``.
         on_event: told everything that happens; ``Forwarding`` says that it listens.
-        options: see :class:`peer.api.Options`.
+        options: see :class:`peer.api_arguments.Options`.
 
     Raises:
         MidairError: see :mod:`peer.errors`.
@@ -123,7 +122,7 @@ def dial(
     Args:
         code: the partner's; None: with ``secret``.
         on_event: told everything that happens.
-        options: see :class:`peer.api.Options`.
+        options: see :class:`peer.api_arguments.Options`.
 
     Returns:
         An async context manager; streams that are open when it is left are broken.
@@ -146,19 +145,6 @@ async def _dialer(connecting: Session) -> AsyncIterator[Dialer]:
 async def _carry(mux: Mux) -> None:
     with suppress(BrokenError):  # every stream tells its user, and so does the end
         await mux.run()
-
-
-async def run(connecting: Session, use: Use, emit: Emit) -> None:
-    """Connect, use the connection to its end.
-
-    Args:
-        connecting: the session.
-        use: what for.
-        emit: takes what happens.
-    """
-    async with opened(connecting) as (won, stream):
-        emit(won.connected)
-        await use(stream, emit)
 
 
 def _asked(text: str) -> TcpPlace:

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 
-from peer.api import Link, opened
+from peer.api import Link
+from peer.api_session import opened
 from peer.core.offer import PIPE
 from peer.core.secret import Secret, SecretError
 from peer.core.trace import TraceEvent
