@@ -164,7 +164,7 @@ async def test_body_in_pieces_is_put_together(app: FastAPI, long_way: Counter) -
         sent.append(message)
 
     scope, receive = _asgi("/v1/sessions", iter(pieces))
-    await app(scope, receive, send)
+    await app.state.entrance(scope, receive, send)
     assert sent[0]["status"] == 201
     assert json.loads(sent[1]["body"])["seat"] == "a"
     assert long_way.handled == 0
@@ -184,6 +184,6 @@ async def test_client_that_goes_within_its_body_leaves_no_session(
         sent.append(message)
 
     scope, receive = _asgi("/v1/sessions", iter(pieces))
-    await app(scope, receive, send)
+    await app.state.entrance(scope, receive, send)
     assert sent[0]["status"] == 422
     assert long_way.handled == 1
