@@ -22,9 +22,12 @@ from hashlib import sha256
 from typing import Self
 
 from cryptography import x509
+from cryptography.hazmat.backends import default_backend
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+default_backend()  # else the first signature of a process loads it
 
 NOT_BEFORE = datetime(1990, 1, 1, tzinfo=UTC)
 """Far in the past: users' clocks are wrong by years at times, and validity is no secret of ours."""
