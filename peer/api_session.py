@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from peer.apps.connected import Connecting, Use
 from peer.core.trace import TraceEvent
 from peer.io.attempt import Won
-from peer.io.runner import Session
 from peer.io.stream import Stream
 
 Emit = Callable[[TraceEvent], None]
@@ -22,6 +21,28 @@ async def opened(connecting: Connecting) -> AsyncIterator[tuple[Won, Stream]]:
     Args:
         connecting: a session or a meeting.
     """
+    async with _reached(connecting) as (won, stream), stream:
+        yield won, stream
+
+
+async def run(connecting: Connecting, use: Use, emit: Emit) -> None:
+    """Connect, use the connection to its end.
+
+    Args:
+        connecting: a session.
+        use: what for.
+        emit: takes what happens.
+    """
+    async with _reached(connecting) as (won, stream), AsyncExitStack() as ending:
+        ending.push_async_exit(stream)
+        emit(won.connected)
+        await use(stream, emit)
+        # It has ended the stream, and knows whether a break at the end did any harm.
+        ending.pop_all()
+
+
+@asynccontextmanager
+async def _reached(connecting: Connecting) -> AsyncIterator[tuple[Won, Stream]]:
     won = await connecting.run()
     try:
         stream = await Stream.open(won.sock, won.tls)
@@ -29,7 +50,7 @@ async def opened(connecting: Connecting) -> AsyncIterator[tuple[Won, Stream]]:
         won.sock.close()
         await connecting.goodbye()
         raise
-    async with beside(connecting.goodbye()), stream:
+    async with beside(connecting.goodbye()):
         yield won, stream
 
 
@@ -52,16 +73,3 @@ async def beside(work: Coroutine[None, None, None], *, cancel: bool = False) -> 
             task.cancel()
     if failure is not None:
         raise failure
-
-
-async def run(connecting: Session, use: Use, emit: Emit) -> None:
-    """Connect, use the connection to its end.
-
-    Args:
-        connecting: the session.
-        use: what for.
-        emit: takes what happens.
-    """
-    async with opened(connecting) as (won, stream):
-        emit(won.connected)
-        await use(stream, emit)

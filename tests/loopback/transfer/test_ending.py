@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from peer.api_session import run
 from peer.apps.receive import Receiver
 from peer.apps.send import Sender
 from peer.core.offer import Offer, Side, Use
@@ -23,12 +26,14 @@ from peer.core.transfer.messages import (
 )
 from peer.errors import StreamBrokenError
 from peer.io import patience
+from peer.io.attempt import Won
 from peer.io.offer import exchange
 from peer.io.stream import Stream
 from peer.io.transfer.folder import Folder
 from peer.io.transfer.source import list_files
 from peer.io.transfer.talk import Talk
-from tests.loopback.streams import read_all, slow_streams, two_streams
+from tests.loopback.streams import read_all, slow_streams, tcp_pair, two_streams
+from tests.unit.peer.test_present import CONNECTED
 
 SHA_OF_NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -47,18 +52,52 @@ async def test_sender_when_the_receiver_stops_after_the_last_file_is_done_and_sa
     async with two_streams() as (a, b):
         sending = asyncio.create_task(sender.use(a, told.append))
         await exchange(b, Offer(Use.FILES, Side.TAKES))
-        talk = Talk(b)
-        assert isinstance(await talk.hear(), Entries)
-        assert await talk.hear() == Offered(1, 0, 0)
-        await talk.say(Accepted())
-        assert await talk.hear() == Begin(0, 0)
-        assert await talk.hear() == Complete(SHA_OF_NOTHING)
-        await talk.say(Stored(0))
+        await _take_a(b)
         await sending  # from here on b is not read
     warned, done = told[-2:]
     assert isinstance(warned, Warned)
     assert warned.message.startswith("your partner has every file, and did not answer")
     assert isinstance(done, FilesDone)
+
+
+async def _take_a(stream: Stream) -> None:
+    talk = Talk(stream)
+    assert isinstance(await talk.hear(), Entries)
+    assert await talk.hear() == Offered(1, 0, 0)
+    await talk.say(Accepted())
+    assert await talk.hear() == Begin(0, 0)
+    assert await talk.hear() == Complete(SHA_OF_NOTHING)
+    await talk.say(Stored(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A session that has its connection already."""
+
+    sock: socket.socket
+
+    async def run(self) -> Won:
+        """Return it."""
+        return Won(self.sock, CONNECTED)
+
+    async def goodbye(self) -> None:
+        """Do nothing."""
+
+
+async def test_send_from_python_when_the_receiver_dies_after_the_last_file_returns(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a").touch()
+    told: list[TraceEvent] = []
+    sender = Sender(list_files([str(tmp_path / "a")]), bar=False)
+    near, far = tcp_pair()
+    b = await Stream.open(far)
+    sending = asyncio.create_task(run(Given(near), sender.use, told.append))
+    await exchange(b, Offer(Use.FILES, Side.TAKES))
+    await _take_a(b)
+    b._wire.drop()
+    await sending
+    assert isinstance(told[-1], FilesDone)
 
 
 async def test_receiver_when_the_sender_stops_after_the_last_file_is_done_and_says_so(
