@@ -7,6 +7,7 @@ Not for the order of messages (:mod:`peer.core.transfer.order`) and not for the 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 
@@ -20,6 +21,7 @@ from peer.core.transfer.messages import (
     Accepted,
     Begin,
     Complete,
+    Entry,
     Having,
     Part,
     Stored,
@@ -65,6 +67,8 @@ class Receiver:
         self._order = Receiving()
         self._targets: dict[int, Target] = {}
         self._resumed = 0
+        self._at: Entry | None = None
+        """What the disk is about to be asked for, if it is one file."""
 
     async def use(self, stream: Stream, emit: Callable[[TraceEvent], None]) -> None:
         """Receive; see :data:`peer.apps.connected.Use`.
@@ -97,7 +101,7 @@ class Receiver:
             await talk.stop("the files were declined")
             raise TransferError("you declined the files") from None
         except OSError as error:
-            text = error.strerror or str(error)
+            text = _why(error, self._at)
             await talk.stop(text)
             raise TransferError(text, _hint(error)) from None
         except UnicodeError:
@@ -123,8 +127,8 @@ class Receiver:
         if self._ask is not None and not await self._ask():
             raise _DeclinedError
         parts = []
-        for at, entry in enumerate(order.manifest.files):
-            target = Target(folder, entry)
+        for at, self._at in enumerate(order.manifest.files):
+            target = Target(folder, self._at)
             digest = await call(target.look)
             if digest is None:
                 continue
@@ -133,6 +137,7 @@ class Receiver:
                 self._targets[at] = target
             else:
                 await call(target.close)
+        self._at = None
         needed = order.manifest.size - sum(part.offset for part in parts)
         free = await call(folder.free)
         if needed > free:
@@ -156,7 +161,7 @@ class Receiver:
             at = order.next_file
             message = await self._message()
             assert isinstance(message, Begin)  # order lets nothing else come
-            entry = order.manifest.files[at]
+            self._at = entry = order.manifest.files[at]
             target = self._targets.setdefault(at, Target(self._folder, entry))
             await self._thread.call(target.begin, message.offset)
             self._resumed += message.offset
@@ -192,6 +197,14 @@ class Receiver:
         if writing is not None:
             await writing
         return heard.sha256
+
+
+def _why(error: OSError, at: Entry | None) -> str:
+    """Say what the disk said, and of what; our own words name it already."""
+    if error.strerror is None:
+        return str(error)
+    what = at.name if at is not None else os.fsdecode(error.filename or "")
+    return f"{shown(what)}: {error.strerror}" if what else error.strerror
 
 
 def _hint(error: OSError) -> str:

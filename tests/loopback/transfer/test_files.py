@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -239,6 +240,25 @@ async def test_disk_when_too_small_is_said_before_anything_is_written(
     assert "are needed" in str(sender)
     assert "are needed" in str(receiver)
     assert contents(to) == {}
+
+
+async def test_disk_when_it_takes_no_more_is_told_to_both_with_the_files_name(
+    tmp_path: Path, to: Path
+) -> None:
+    (tmp_path / "a").write_bytes(some_bytes(100_000))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    async def yes_but() -> bool:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+        return True
+
+    try:
+        sender, receiver = await Transfer(to, ask=yes_but).run(tmp_path / "a")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert isinstance(receiver, TransferError)
+    assert receiver.what == "a: File too large"
+    assert str(sender) == "your partner stopped: a: File too large"
 
 
 @pytest.mark.parametrize("change", ["longer", "shorter", "gone"])
