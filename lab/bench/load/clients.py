@@ -23,7 +23,7 @@ import sys
 import time
 from typing import Any
 
-from lab.bench.load.http import LoadError
+from lab.bench.load.asking import LoadError
 from lab.bench.load.pairing import Couple, Target, Timing
 from lab.bench.load.waiters import Crowd
 

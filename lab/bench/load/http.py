@@ -11,6 +11,8 @@ import json
 import re
 from typing import Any, NamedTuple
 
+from lab.bench.load.asking import Asking
+
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _HEAD_END = b"\r\n\r\n"
 
@@ -35,10 +37,6 @@ class Answer(NamedTuple):
         return parsed
 
 
-class LoadError(Exception):
-    """The server did not do what the load is about; the text is what came instead."""
-
-
 def post(path: str, fields: dict[str, Any]) -> bytes:
     """Make a request."""
     body = json.dumps(fields, separators=(",", ":")).encode()
@@ -52,62 +50,28 @@ def get(path: str, *, last: bool = False) -> bytes:
     return f"GET {path} HTTP/1.1\r\n{_SAME}connection: {connection}\r\n\r\n".encode()
 
 
-class Connection(asyncio.Protocol):
-    """One connection; one request at a time."""
+class Connection(Asking[Answer]):
+    """A connection to the rendezvous."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._buffer = b""
-        self._awaited: asyncio.Future[Answer] | None = None
-        self._transport: asyncio.Transport | None = None
+        super().__init__()
         self.lost: asyncio.Future[None] = self._loop.create_future()
         """Done when the connection is closed."""
 
-    @classmethod
-    async def open(cls, server: tuple[str, int], source: str) -> Connection:
-        """Connect from an address of this host."""
-        loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(cls, *server, local_addr=(source, 0))
-        return connection
-
-    def ask(self, request: bytes) -> asyncio.Future[Answer]:
-        """Send a request; its answer is the future's result."""
-        if self._transport is None or self._transport.is_closing():
-            raise LoadError("the server has closed the connection")
-        self._awaited = self._loop.create_future()
-        self._transport.write(request)
-        return self._awaited
-
-    def close(self) -> None:
-        """Close the connection."""
-        if self._transport is not None:
-            self._transport.close()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """Collect an answer, and hand it over when it is whole."""
-        self._buffer += data
-        end = self._buffer.find(_HEAD_END)
+    def whole(self, received: bytes) -> int:
+        """Return the length of head and body, once the head is there."""
+        end = received.find(_HEAD_END)
         if end < 0:
-            return
-        end += len(_HEAD_END)
-        head = self._buffer[:end]
-        length = _LENGTH.search(head)
-        whole = end + (int(length[1]) if length else 0)
-        if len(self._buffer) < whole:
-            return
-        body, self._buffer = self._buffer[end:whole], self._buffer[whole:]
-        awaited, self._awaited = self._awaited, None
-        if awaited is not None and not awaited.done():
-            awaited.set_result(Answer(int(head[9:12]), head, body))
+            return 0
+        length = _LENGTH.search(received, 0, end + len(_HEAD_END))
+        return end + len(_HEAD_END) + (int(length[1]) if length else 0)
+
+    def read(self, answer: bytes) -> Answer:
+        """Take head and body apart."""
+        head, _, body = answer.partition(_HEAD_END)
+        return Answer(int(head[9:12]), head + _HEAD_END, body)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail the one who waits."""
-        if self._awaited is not None and not self._awaited.done():
-            self._awaited.set_exception(LoadError(f"the connection was lost: {exc or 'FIN'}"))
-        self._transport = None
+        super().connection_lost(exc)
         self.lost.set_result(None)

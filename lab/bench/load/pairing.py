@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab.bench.load.http import Answer, Connection, LoadError, get, post
+from lab.bench.load.asking import LoadError
+from lab.bench.load.http import Answer, Connection, get, post
 from lab.bench.load.stun import ReflectorConnection
-from lab.closing import Closing
 
 PORTS = 4
 """Of each peer, as midair has."""
@@ -111,7 +111,7 @@ class Host:
 _TIME = get("/v1/time")
 
 
-class Couple(Closing):
+class Couple:
     """Two hosts that meet again and again."""
 
     def __init__(self, number: int, target: Target, *, fresh: bool) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import secrets
 import struct
 
-from lab.bench.load.http import LoadError
+from lab.bench.load.asking import Asking, LoadError
 
 _COOKIE = 0x2112A442
 _REQUEST, _SUCCESS = 0x0001, 0x0101
@@ -17,67 +17,38 @@ _SESSION, _TOKEN = 0xC0D0, 0xC0D1
 _HEADER = 20
 
 
-class ReflectorConnection(asyncio.Protocol):
-    """One connection to a reflector, from one local port; one request at a time."""
+class ReflectorConnection(Asking[str]):
+    """A connection to a reflector, from one local port."""
+
+    server = "the reflector"
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._buffer = b""
-        self._awaited: asyncio.Future[str] | None = None
-        self._transport: asyncio.Transport | None = None
+        super().__init__()
         self.endpoint = ""
         """Where the reflector sees it: on loopback, where it is."""
 
-    @classmethod
-    async def open(cls, reflector: tuple[str, int], source: str) -> ReflectorConnection:
-        """Connect from an address of this host."""
-        loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(cls, *reflector, local_addr=(source, 0))
-        return connection
-
     def token(self, session: str) -> asyncio.Future[str]:
         """Ask for this endpoint's token for a session."""
-        if self._transport is None or self._transport.is_closing():
-            raise LoadError("the reflector has closed the connection")
-        self._awaited = self._loop.create_future()
-        self._transport.write(binding_request(session))
-        return self._awaited
-
-    def close(self) -> None:
-        """Close the connection."""
-        if self._transport is not None:
-            self._transport.close()
+        return self.ask(binding_request(session))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        super().connection_made(transport)
         host, port = transport.get_extra_info("sockname")
         self.endpoint = f"{host}:{port}"
 
-    def data_received(self, data: bytes) -> None:
-        """Collect an answer, and hand its token over when it is whole."""
-        self._buffer += data
-        if len(self._buffer) < _HEADER:
-            return
-        whole = _HEADER + int.from_bytes(self._buffer[2:4], "big")
-        if len(self._buffer) < whole:
-            return
-        message, self._buffer = self._buffer[:whole], self._buffer[whole:]
-        awaited, self._awaited = self._awaited, None
-        if awaited is None or awaited.done():
-            return
-        token = token_of(message)
-        if token is None:
-            awaited.set_exception(LoadError("the reflector gave no token"))
-        else:
-            awaited.set_result(token)
+    def whole(self, received: bytes) -> int:
+        """Return the length of a message, once its header is there."""
+        if len(received) < _HEADER:
+            return 0
+        return _HEADER + int.from_bytes(received[2:4], "big")
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Fail the one who waits."""
-        if self._awaited is not None and not self._awaited.done():
-            self._awaited.set_exception(LoadError(f"the reflector hung up: {exc or 'FIN'}"))
-        self._transport = None
+    def read(self, answer: bytes) -> str:
+        """Find the token."""
+        token = token_of(answer)
+        if token is None:
+            raise LoadError("the reflector gave no token")
+        return token
 
 
 def binding_request(session: str) -> bytes:

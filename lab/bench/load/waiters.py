@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab.bench.load.http import Answer, Connection, LoadError, get, post
+from lab.bench.load.asking import LoadError
+from lab.bench.load.http import Answer, Connection, get, post
 from lab.bench.load.pairing import POLL_US, Target
 
 PER_ADDRESS = 60
