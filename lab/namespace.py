@@ -1,8 +1,4 @@
-"""Network namespaces, each with one worker thread that lives inside it.
-
-A thread is what enters a namespace on Linux; the rest of the process stays outside. Sockets that
-the worker opens and processes that it starts belong to the namespace for good, so callers get
-them back and use them from where they are.
+"""Network namespaces with a name, each with one worker thread that lives inside it.
 
 Reference: network_namespaces(7), setns(2). Names are kept where ``ip netns`` keeps them, so that
 ``ip netns exec NAME …`` works on a living lab.
@@ -10,32 +6,15 @@ Reference: network_namespaces(7), setns(2). Names are kept where ``ip netns`` ke
 
 from __future__ import annotations
 
-import ctypes
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
-if TYPE_CHECKING:
-    from pyroute2 import IPRoute
-
-T = TypeVar("T")
+from lab.resident import Resident, check, libc, unshare
 
 NETNS_FOLDER = Path("/run/netns")
-_CLONE_NEWNET = 0x40000000
-"""<linux/sched.h>; in Python's os from 3.12 on."""
 _MS_BIND, _MS_REC, _MS_SHARED = 0x1000, 0x4000, 0x100000
 _MNT_DETACH = 2
 """<linux/mount.h>."""
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _check(result: int, what: str) -> None:
-    if result != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
 def _prepare_folder() -> None:
@@ -45,8 +24,8 @@ def _prepare_folder() -> None:
     # second time over a recursive mount doubles everything that is in it.
     if f" {NETNS_FOLDER} " not in Path("/proc/self/mountinfo").read_text():
         folder = os.fsencode(NETNS_FOLDER)
-        _check(_libc.mount(folder, folder, None, _MS_BIND | _MS_REC, None), f"mount {folder!r}")
-        _check(_libc.mount(None, folder, None, _MS_SHARED | _MS_REC, None), "share /run/netns")
+        check(libc.mount(folder, folder, None, _MS_BIND | _MS_REC, None), f"mount {folder!r}")
+        check(libc.mount(None, folder, None, _MS_SHARED | _MS_REC, None), "share /run/netns")
 
 
 def names() -> list[str]:
@@ -57,11 +36,11 @@ def names() -> list[str]:
 def remove(name: str) -> None:
     """Remove the name; the namespace goes with the last process, socket or thread in it."""
     path = NETNS_FOLDER / name
-    _libc.umount2(os.fsencode(path), _MNT_DETACH)
+    libc.umount2(os.fsencode(path), _MNT_DETACH)
     path.unlink(missing_ok=True)
 
 
-class Namespace:
+class Namespace(Resident):
     """A new network namespace called ``name``; ``close()`` removes it.
 
     Raises:
@@ -69,12 +48,10 @@ class Namespace:
     """
 
     def __init__(self, name: str) -> None:
-        self.name = name
-        self._ipr: IPRoute | None = None
         _prepare_folder()
         path = NETNS_FOLDER / name
         path.touch(mode=0o444, exist_ok=False)
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        super().__init__(name)
         try:
             self.inode = self.call(lambda: self._enter(path))
             """Of /proc/PID/ns/net of everything that lives in here."""
@@ -84,26 +61,10 @@ class Namespace:
 
     @staticmethod
     def _enter(path: Path) -> int:
-        _check(_libc.unshare(_CLONE_NEWNET), "a new network namespace")
+        unshare()
         source = b"/proc/thread-self/ns/net"
-        _check(_libc.mount(source, os.fsencode(path), None, _MS_BIND, None), f"mount {path}")
+        check(libc.mount(source, os.fsencode(path), None, _MS_BIND, None), f"mount {path}")
         return path.stat().st_ino
-
-    def call(self, function: Callable[[], T]) -> T:
-        """Run a function inside the namespace and return what it returns."""
-        return self._worker.submit(function).result()
-
-    def netlink(self, function: Callable[[IPRoute], T]) -> T:
-        """Run a function inside the namespace with the namespace's rtnetlink socket."""
-
-        def run() -> T:
-            if self._ipr is None:
-                from pyroute2 import IPRoute
-
-                self._ipr = IPRoute()
-            return function(self._ipr)
-
-        return self.call(run)
 
     def write_sysctl(self, name: str, value: str) -> None:
         """Write ``net.…`` of this namespace; slashes separate the parts."""
@@ -112,8 +73,5 @@ class Namespace:
 
     def close(self) -> None:
         """Leave the namespace and remove its name. Repeating it does nothing."""
-        ipr, self._ipr = self._ipr, None
-        if ipr is not None:
-            self.call(ipr.close)
-        self._worker.shutdown()
+        super().close()
         remove(self.name)

@@ -9,28 +9,19 @@ Reference: network_namespaces(7), user_namespaces(7).
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
 from lab import system
-from lab.closing import Closing
 from lab.guest import this_command
+from lab.resident import Resident, unshare
 
-if TYPE_CHECKING:
-    from pyroute2 import IPRoute
-
-T = TypeVar("T")
-
-_CLONE_NEWNET = 0x40000000
-"""<linux/sched.h>; in Python's os from 3.12 on."""
 _FORBIDDEN = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOSPC)
 _AS_ROOT_OF_OUR_OWN = ["unshare", "--map-root-user"]
 
@@ -39,10 +30,8 @@ be root; or allow user namespaces (sysctl user.max_user_namespaces, on Debian be
 kernel.unprivileged_userns_clone=1, on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0);
 in a container: docker run --cap-add SYS_ADMIN --security-opt seccomp=unconfined"""
 
-_libc = ctypes.CDLL(None, use_errno=True)
 
-
-class Room(Closing):
+class Room(Resident):
     """A network namespace of its own with a working loopback, until :meth:`close`.
 
     Args:
@@ -53,34 +42,13 @@ class Room(Closing):
     """
 
     def __init__(self, name: str) -> None:
-        self.name = name
-        self._ipr: IPRoute | None = None
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        super().__init__(name)
         try:
-            self.call(_enter)
+            self.call(unshare)
             self.netlink(lambda ipr: ipr.link("set", index=1, state="up"))
         except BaseException:
             self.close()
             raise
-
-    def call(self, function: Callable[[], T]) -> T:
-        """Run a function inside the room and return what it returns.
-
-        Keep it short: a signal that ends the program waits for it.
-        """
-        return self._worker.submit(function).result()
-
-    def netlink(self, function: Callable[[IPRoute], T]) -> T:
-        """Run a function inside the room with the room's rtnetlink socket."""
-
-        def run() -> T:
-            if self._ipr is None:
-                from pyroute2 import IPRoute
-
-                self._ipr = IPRoute()
-            return function(self._ipr)
-
-        return self.call(run)
 
     def socket(
         self,
@@ -114,25 +82,12 @@ class Room(Closing):
         finally:
             os.close(descriptor)
 
-    def close(self) -> None:
-        """Leave the room, which ends it once its sockets are closed. Again: nothing happens."""
-        ipr, self._ipr = self._ipr, None
-        if ipr is not None:
-            self.call(ipr.close)
-        self._worker.shutdown()
-
-
-def _enter() -> None:
-    if _libc.unshare(_CLONE_NEWNET) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"a new network namespace: {os.strerror(number)}")
-
 
 def may_make_rooms() -> bool:
     """Tell whether this process may make rooms, by making one."""
     with ThreadPoolExecutor(max_workers=1) as worker:
         try:
-            worker.submit(_enter).result()
+            worker.submit(unshare).result()
         except OSError as error:
             if error.errno in _FORBIDDEN:
                 return False
