@@ -6,15 +6,12 @@ Each section is a generator: it yields :class:`~lab.bench.batch.Progress` after 
 
 from __future__ import annotations
 
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 
 from lab.bench import stage
 from lab.bench.aim import aim
 from lab.bench.batch import Batch, Session, Step
 from lab.bench.clockstep import stepped_session
-from lab.bench.figures import spread
 from lab.bench.grid import grid
 from lab.bench.labs import DELAY_MS as DELAY_MS
 from lab.bench.labs import RTT_MS
@@ -26,8 +23,9 @@ from lab.bench.skews import NEAR_SKEWS_MS as NEAR_SKEWS_MS
 from lab.bench.skews import SKEWS_MS as SKEWS_MS
 from lab.bench.skews import SYN_BUDGET as SYN_BUDGET
 from lab.bench.skews import near, refire
+from lab.bench.start import start
 from lab.bench.streams.section import streams
-from lab.scenario import Scenario, SessionRun, installed_script
+from lab.scenario import Scenario, SessionRun
 from lab.topology import LinkSpec, RouterSpec, WorldSpec
 
 FALSETICKER_S = 3.7
@@ -37,13 +35,11 @@ CROSSING_RUNS, CROSSING_FIRST_SHOT = 50, 49
 VARIANT_RUNS = 10
 CLOCK_RUNS = 10
 SPEED_RUNS = 30
-HELP_RUNS = 10
 VERDICT_RUNS = 3
 
 CLOCKS_APART_MS = 2.0
 SINCE_REPORT_MS = 350 + 3 * RTT_MS
 ELAPSED_MS = 400 + 12 * RTT_MS
-HELP_MS = 200.0
 PEER_TIMEOUT_MS = 30_000.0
 
 IPV6_FIREWALLS = WorldSpec.symmetric(
@@ -132,17 +128,6 @@ def speed() -> Iterator[Step]:
             ("imports to connected", "elapsed_ms", ELAPSED_MS),
         ):
             yield batch.spread(what, batch.values(name), statistic="median", at_most=at_most)
-
-
-def start() -> Iterator[Step]:
-    """The command's own start, on this host."""
-    argv = [installed_script("midair"), "--help"]
-    took_ms: list[float | None] = []
-    for _ in range(HELP_RUNS):
-        before = time.monotonic()
-        subprocess.run(argv, stdout=subprocess.DEVNULL, check=True)
-        took_ms.append((time.monotonic() - before) * 1e3)
-    yield spread("start", "midair --help", took_ms, statistic="median", at_most=HELP_MS)
 
 
 def unpredictable() -> Iterator[Step]:

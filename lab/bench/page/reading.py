@@ -39,7 +39,8 @@ the late one is there. Other work on the machine shows here first.""",
         title="Starting the command",
         text="""\
 From the start of the process to its end, on the host. Whatever the command imports before it knows
-what is wanted of it would show here.""",
+what is wanted of it would show here. *To its code*: to the line that a listener prints when the
+rendezvous, on the same host, has given it a nameplate; nearly all of it is imports.""",
     ),
     "aim": Reading(
         title="Aim",

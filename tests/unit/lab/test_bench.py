@@ -154,7 +154,10 @@ def test_runner_measures_a_section_and_saves_it() -> None:
     assert (one.section, one.commit, report.broken) == ("start", "abc", [])
     assert one.seconds is not None
     assert one.load_most >= one.load_before
-    assert [figure.what for figure in report.figures] == ["midair --help"]
+    assert [figure.what for figure in report.figures] == [
+        "midair --help",
+        "midair listen, to its code",
+    ]
     assert [machine["guest"] for machine in report.machines] == [False]
     assert saved == [["start"]]
 
