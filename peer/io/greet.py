@@ -12,10 +12,21 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from peer.core import race as race_machine
 from peer.core.greeting import Facts, Greeting, GreetingDecoder, encode
 from peer.core.proof import NONCE_BYTES
-from peer.core.race import Broken, Drop, Keep, Opened, Race, Received, Send, SetTimer, TellFacts
+from peer.core.race import Race
+from peer.core.race_events import (
+    Broken,
+    Drop,
+    Event,
+    Keep,
+    Opened,
+    Received,
+    Send,
+    SetTimer,
+    TellFacts,
+    TimerFired,
+)
 from peer.io.clock import Clock
 from rendezvous.protocol.errors import ProtocolError
 from rendezvous.protocol.times import NS_PER_S
@@ -101,7 +112,7 @@ class Racer:
         except (OSError, ProtocolError):
             self._handle(Broken(pair))
 
-    def _handle(self, event: race_machine.Event) -> None:
+    def _handle(self, event: Event) -> None:
         for command in self.race.handle(event, now=self.clock.now()):
             match command:
                 case Send(pair, message):
@@ -148,4 +159,4 @@ class Racer:
             self._timer.cancel()
         delay = max(0, at - self.clock.now()) / NS_PER_S
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(delay, self._handle, race_machine.TimerFired())
+        self._timer = loop.call_later(delay, self._handle, TimerFired())

@@ -15,13 +15,13 @@ from functools import partial
 
 from peer.core.greeting import Facts, Greeting, Hello, Proof, Select, Selected
 from peer.core.proof import Place
-from peer.core.race import (
+from peer.core.race import Race
+from peer.core.race_events import (
     Broken,
     Drop,
     Event,
     Keep,
     Opened,
-    Race,
     Received,
     Send,
     SetTimer,

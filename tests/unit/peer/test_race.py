@@ -8,15 +8,14 @@ from hypothesis import strategies as st
 
 from peer.core.greeting import Facts, Greeting, Hello, Proof, Select, Selected
 from peer.core.proof import PARTNER_OF, Place, make_proof
-from peer.core.race import (
-    SELECT_GRACE_NS,
+from peer.core.race import SELECT_GRACE_NS, Race
+from peer.core.race_events import (
     Broken,
     Command,
     Drop,
     Event,
     Keep,
     Opened,
-    Race,
     Received,
     Send,
     SetTimer,
