@@ -21,7 +21,6 @@ still, the others go on, and no more than CONNECTION_WINDOW bytes ever wait here
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -44,6 +43,16 @@ from h2.exceptions import H2Error
 from h2.settings import SettingCodes
 from hyperframe.frame import DataFrame
 
+from peer.core.mux_events import (
+    Accepted,
+    Arrived,
+    Asked,
+    Ended,
+    MoreRoom,
+    MuxEvent,
+    Refused,
+    WasReset,
+)
 from rendezvous.protocol.errors import ProtocolError
 
 STREAMS = 24
@@ -69,59 +78,6 @@ _DEFAULT_WINDOW = 65_535
 DataFrame.__repr__ = object.__repr__  # type: ignore[method-assign]
 
 _Headers = list[tuple[bytes, bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The partner opens a stream to a place."""
-
-    stream: int
-    authority: str
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The partner has connected a stream of ours."""
-
-    stream: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The partner does not connect a stream of ours."""
-
-    stream: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """Bytes."""
-
-    stream: int
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The partner's direction of a stream is over, and complete."""
-
-    stream: int
-
-
-@dataclass(frozen=True, slots=True)
-class WasReset:
-    """The partner broke a stream: both directions are over, and not complete."""
-
-    stream: int
-
-
-@dataclass(frozen=True, slots=True)
-class MoreRoom:
-    """Something may be sent, or opened, that had to wait."""
-
-
-MuxEvent = Asked | Accepted | Refused | Arrived | Ended | WasReset | MoreRoom
 
 
 class MuxMachine:

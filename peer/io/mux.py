@@ -11,14 +11,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from peer.core.mux import (
-    FRAME_MAX,
-    STREAMS,
-    Asked,
-    MoreRoom,
-    MuxEvent,
-    MuxMachine,
-)
+from peer.core.mux import FRAME_MAX, STREAMS, MuxMachine
+from peer.core.mux_events import Asked, MoreRoom, MuxEvent
 from peer.core.pieces import Pieces
 from peer.errors import BrokenError, StreamBrokenError
 from peer.io.mux_stream import MuxStream, PlaceRefusedError, StreamResetError

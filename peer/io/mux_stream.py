@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from peer.core.mux import FRAME_MAX, Accepted, Arrived, Ended, MuxEvent, Refused, WasReset
+from peer.core.mux import FRAME_MAX
+from peer.core.mux_events import Accepted, Arrived, Ended, MuxEvent, Refused, WasReset
 from peer.core.pieces import Pieces
 
 

@@ -9,20 +9,14 @@ from h2.settings import SettingCodes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peer.core.mux import (
-    CONNECTION_WINDOW,
-    DEFAULT,
-    FRAME_MAX,
-    POOL,
-    STREAMS,
-    WINDOW,
+from peer.core.mux import CONNECTION_WINDOW, DEFAULT, FRAME_MAX, POOL, STREAMS, WINDOW, MuxMachine
+from peer.core.mux_events import (
     Accepted,
     Arrived,
     Asked,
     Ended,
     MoreRoom,
     MuxEvent,
-    MuxMachine,
     Refused,
     WasReset,
 )
