@@ -35,7 +35,7 @@ SESSION_TIMEOUT_S = 60.0
 """Twice the peers' own limit from pairing on: they are to give up first, with a verdict."""
 _READY_WITHIN_S = 60.0
 _POLL_S = 0.02
-_PRELOAD = ("peer.apps.command", "peer.apps.meet", "peer.io.relay")
+_PRELOAD = ("peer.apps.command", "peer.apps.meet", "peer.core.pake", "peer.io.relay")
 """What the peer's command line imports only when it runs."""
 
 

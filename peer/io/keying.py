@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from peer.core.code import Code
 from peer.core.keys import SessionKey
-from peer.core.pake import Exchange, PakeError
 from peer.core.secret import Secret
 from peer.errors import AuthenticationError
 from peer.io.agreement import AGAIN, Agreement
 from rendezvous.protocol.messages import Seat, Seated
 
 if TYPE_CHECKING:
+    from peer.core.pake import Exchange
     from peer.io.identity import Identity
 
 Known = Code | Secret
@@ -41,6 +41,9 @@ class Keying:
         self._exchange: Exchange | None = None
         self.message: str | None = None
         if isinstance(known, Code):
+            # Loaded by who needs it: it computes a table of points, and other groups, too.
+            from peer.core.pake import Exchange
+
             self._exchange = Exchange(known.words.encode("ascii"), known.nameplate, os.urandom)
             self.message = self._exchange.message.hex()
 
@@ -65,6 +68,8 @@ class Keying:
         if isinstance(self._known, Secret):
             key = SessionKey.of_secret(self._known, session)
             return _agreement(key, seat, identity)
+        from peer.core.pake import PakeError
+
         assert self._exchange is not None
         if partner is None:
             if seat == "a":

@@ -144,6 +144,8 @@ class Seating:
         Later there is no time for it: clocks are measured, and then the instant is near.
         """
         if self._identity is None:
+            if not isinstance(self.known, Secret):
+                from peer.core import pake  # noqa: F401 - the key's, where there is no code yet
             from peer.io import attempt  # noqa: F401 - the runner's
             from peer.io.identity import Identity
 

@@ -204,7 +204,7 @@ def test_session_when_loaded_leaves_out_what_its_first_request_does_not_need() -
     code = (
         "import sys, peer.apps.command\n"
         "heavy = {'rich', 'pygments', 'httpx._main', 'h2', 'hpack'}\n"
-        "heavy |= {'cryptography.x509', 'peer.io.attempt', 'peer.io.relay'}\n"
+        "heavy |= {'cryptography.x509', 'spake2', 'peer.io.attempt', 'peer.io.relay'}\n"
         "heavy &= set(sys.modules)\n"
         "assert not heavy, heavy\n"
         "import httpx._main, h2.connection, httpcore._async.http2\n"
