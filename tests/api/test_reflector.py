@@ -143,15 +143,34 @@ async def test_client_that_does_not_read_is_dropped() -> None:
         reflector = served.rendezvous.reflector
         await until(lambda: len(reflector.connections) == 1)
         sock.setblocking(False)
-        requests = stun.encode_binding_request(bytes(12), SESSION) * 1000
+        # So few that they are no flood, even if several lots are read at once.
+        requests = stun.encode_binding_request(bytes(12), SESSION) * 5
+        sent = 0
         with contextlib.suppress(ConnectionError):
             async with asyncio.timeout(PATIENCE_S):
                 while reflector.connections:
                     with contextlib.suppress(BlockingIOError):
-                        sock.send(requests)
+                        sent += sock.send(requests)
                     await asyncio.sleep(0)
         sock.close()
         assert not reflector.connections
+        # It was dropped for its answers, of which the transport and the kernel keep this many.
+        assert sent > 32 * 1024
+
+
+async def test_client_that_sends_a_flood_of_requests_is_dropped_unanswered() -> None:
+    async with serving() as served:
+        async with connected(served.reflectors[0]) as client:
+            await client.ask()
+            client.writer.write(stun.encode_binding_request(bytes(12)) * 10_000)
+            async with asyncio.timeout(PATIENCE_S):
+                with contextlib.suppress(ConnectionError):
+                    answers = await client.reader.read()
+                    # At most what had come alone at first: all of them would be 320,000 octets.
+                    assert len(answers) < 10_000
+        async with connected(served.reflectors[0]) as client:
+            assert (await client.ask()).mapped == client.local
+        await until(lambda: not served.rendezvous.reflector.connections)
 
 
 async def fill(served: Served, stack: contextlib.AsyncExitStack, count: int) -> list[Client]:
