@@ -1,7 +1,7 @@
 """HTTP to one server: requests out, whole answers in, and a limit for each of them.
 
 Not for what is said, and not for trying again: those are :mod:`peer.io.answers` and
-:mod:`peer.io.signaling`.  httpx's own limits are for a single read, so that a server which says a
+:mod:`peer.io.asking`.  httpx's own limits are for a single read, so that a server which says a
 byte now and then, or never stops, would be listened to for ever.
 """
 

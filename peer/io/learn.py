@@ -135,7 +135,7 @@ async def learn(
         RendezvousError: the rendezvous or its reflector cannot be reached.
     """
     reflectors = _routable(
-        await resolve_reflectors(signaling.seated.reflectors, signaling.addresses)
+        await resolve_reflectors(signaling.seated.reflectors, signaling.asking.addresses)
     )
     if not reflectors:
         raise _no_reflector(signaling)
@@ -182,7 +182,7 @@ def _single(error: BaseException) -> BaseException:
 
 
 def _no_reflector(signaling: Signaling) -> UnreachableError:
-    names = ", ".join(signaling.seated.reflectors).replace("*", signaling.host)
+    names = ", ".join(signaling.seated.reflectors).replace("*", signaling.asking.host)
     return UnreachableError(
         f"no reflector of the rendezvous answers ({names or 'it names none'})",
         "Its TCP ports must be open to this host, beside the rendezvous's own",

@@ -95,7 +95,7 @@ class Relayed:
         limits = self.signaling.seated.relay_limits
         self.emit(
             Relaying(
-                places=[text.replace("*", self.signaling.host) for text in self._places],
+                places=[text.replace("*", self.signaling.asking.host) for text in self._places],
                 verdict="" if self.verdict is None else self.verdict.verdict,
                 message="" if self.verdict is None else self.verdict.what,
                 hint="" if self.verdict is None else self.verdict.hint,
@@ -110,12 +110,12 @@ class Relayed:
 
     async def _reach(self) -> socket.socket:
         """Connect to the first of the relay's addresses that answers."""
-        found = await resolve_reflectors(self._places, self.signaling.addresses)
+        found = await resolve_reflectors(self._places, self.signaling.asking.addresses)
         for endpoint in [endpoint for family in found.values() for endpoint in family]:
             sock = await _connect(endpoint)
             if sock is not None:
                 return sock
-        places = ", ".join(self._places).replace("*", self.signaling.host)
+        places = ", ".join(self._places).replace("*", self.signaling.asking.host)
         raise self._failed(
             f"nobody answers at {places}",
             "The relay's port must be reachable from both hosts over TCP",

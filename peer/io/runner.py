@@ -128,13 +128,13 @@ class Session:
                     return await self._drive(orders)
             except TimeoutError:
                 error = self._out_of_time()
-            if self._signaling.trouble is not None or not self._agent.is_relay_left:
+            if self._signaling.asking.trouble is not None or not self._agent.is_relay_left:
                 raise error
             orders = self._agent.handle(steps.RelayLeft(error))
 
     def _out_of_time(self) -> MidairError:
-        if self._signaling.trouble is not None:
-            return self._signaling.trouble
+        if self._signaling.asking.trouble is not None:
+            return self._signaling.asking.trouble
         return out_of_time(
             self._agent,
             self.settings.rendezvous,
@@ -222,7 +222,7 @@ class Session:
             key=bound.key,
             clock=self.clock,
             clockmap=self._clockmap,
-            on_one_host=self._signaling.host in _LOOPBACK_HOSTS,
+            on_one_host=self._signaling.asking.host in _LOOPBACK_HOSTS,
             skew_ns=self.settings.hooks.skew_ns,
             emit=self.emit,
             started_at=self.started_at,

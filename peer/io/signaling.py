@@ -1,9 +1,7 @@
 """The peer's side of the rendezvous's HTTP interface.
 
 Every request carries the whole seat and may be sent again, so a lost
-connection costs a retry, never the session.  What a person should read about a
-refusal comes out of here as one of :mod:`peer.errors`; no httpx exception
-leaves this module.
+connection costs a retry, never the session: see :mod:`peer.io.asking`.
 """
 
 from __future__ import annotations
@@ -13,20 +11,8 @@ from collections.abc import Callable
 from peer.core.clockmap import ClockMap
 from peer.core.rtt import Exchange
 from peer.core.times import MonoNs, UtcNs
-from peer.errors import RendezvousError
-from peer.io.answers import (
-    RETRY,
-    Answer,
-    error_of,
-    parse,
-    problem_of,
-    retry_after_ns,
-    unreachable,
-)
+from peer.io.asking import Asking
 from peer.io.clock import Clock
-from peer.io.http import Http
-from peer.io.lean import httpx
-from peer.io.resolve import resolve
 from rendezvous.protocol.messages import (
     MAX_POLL_US,
     PROTOCOL_VERSION,
@@ -34,7 +20,6 @@ from rendezvous.protocol.messages import (
     AttemptResponse,
     JoinRequest,
     LeaveRequest,
-    Message,
     OpenRequest,
     Reason,
     RelayPolicy,
@@ -44,7 +29,7 @@ from rendezvous.protocol.messages import (
     WaitRequest,
     WaitResponse,
 )
-from rendezvous.protocol.times import NS_PER_MS, NS_PER_S, US_PER_S, ns_from_us
+from rendezvous.protocol.times import NS_PER_MS, US_PER_S, ns_from_us
 
 WAIT_POLL_US = 10 * US_PER_S
 """How long a request for the partner may be parked.  Where its answer is swallowed without a word,
@@ -52,12 +37,6 @@ the partner is there already and gives up after 30 s: this costs it 13 of them."
 SPACING_NS = 100 * NS_PER_MS
 """Least time from one poll to the next: a rendezvous that answers at once, with nothing, does not
 keep this host busy."""
-FIRST_TRIES_NS = 2 * NS_PER_S
-"""A rendezvous that was never reached is given up after this: most likely the URL is wrong."""
-LATER_TRIES_NS = 25 * NS_PER_S
-"""One that was reached is being restarted."""
-PAUSE_NS = (100 * NS_PER_MS, 200 * NS_PER_MS, 400 * NS_PER_MS, 800 * NS_PER_MS)
-"""Pauses between tries; the last one repeats."""
 
 
 class Signaling:
@@ -74,24 +53,18 @@ class Signaling:
         Raises:
             UsageError: the URL is not one.
         """
-        self._http = Http(url)
-        self.url, self.host = self._http.url, self._http.host
-        self.addresses: tuple[str, ...] = ()
-        """Of the rendezvous; known once it was asked for anything."""
-        self.trouble: RendezvousError | None = None
-        """What is the matter with the request that is being tried again; None: nothing."""
+        self.asking = Asking(url, clock)
         self.pake: str | None = None
         """This peer's message of the key exchange: goes along with every request."""
         self.relay: RelayPolicy = "never"
         """What this peer thinks of a relay: likewise."""
         self._clock = clock
         self._secret = secret
-        self._reached = False
         self._seated: Seated | None = None
 
     async def aclose(self) -> None:
         """Close the connections to the rendezvous; harmless when they are closed."""
-        await self._http.aclose()
+        await self.asking.aclose()
 
     @property
     def seated(self) -> Seated:
@@ -121,7 +94,7 @@ class Signaling:
             pake=self.pake,
             relay=self.relay,
         )
-        self._seated = await self._post("/v1/sessions", request, Seated, meanwhile=meanwhile)
+        self._seated = await self.asking.post("/v1/sessions", request, Seated, meanwhile=meanwhile)
         return self._seated
 
     async def join(
@@ -148,7 +121,7 @@ class Signaling:
             wait_us=wait_us,
         )
         path = f"/v1/sessions/{nameplate}/join"
-        self._seated = await self._post(path, request, Seated, wait_us, meanwhile)
+        self._seated = await self.asking.post(path, request, Seated, wait_us, meanwhile)
         return self._seated
 
     async def wait(self, wait_us: int = WAIT_POLL_US) -> WaitResponse:
@@ -162,7 +135,7 @@ class Signaling:
         """
         request = WaitRequest.model_validate(self._seat() | {"wait_us": wait_us})
         asked_at = self._clock.now()
-        answer = await self._post(f"{self._path()}/wait", request, WaitResponse, wait_us)
+        answer = await self.asking.post(f"{self._path()}/wait", request, WaitResponse, wait_us)
         lacks_message = self.pake is not None and answer.partner_pake is None
         if answer.left is None and (lacks_message or not answer.partner):
             await self._space(asked_at)
@@ -190,7 +163,7 @@ class Signaling:
         )
         path = f"{self._path()}/attempts/{attempt}"
         asked_at = self._clock.now()
-        answer = await self._post(path, request, AttemptResponse, wait_us)
+        answer = await self.asking.post(path, request, AttemptResponse, wait_us)
         if not (answer.appointment or answer.verdict or answer.left):
             await self._space(asked_at)
         return answer
@@ -204,7 +177,7 @@ class Signaling:
         if self._seated is None:
             return
         request = LeaveRequest.model_validate(self._seat() | {"reason": reason})
-        await self._http.tell(f"{self._path()}/leave", request.model_dump_json())
+        await self.asking.tell(f"{self._path()}/leave", request)
 
     async def exchange_time(self, clockmap: ClockMap) -> Exchange:
         """Read the rendezvous's clock once, over the connection that is open already.
@@ -230,7 +203,7 @@ class Signaling:
             elif name == "http11.receive_response_body.complete":
                 stamps["t4"] = self._clock.now()
 
-        answer = await self._send("GET", "/v1/time", None, TimeResponse, {"trace": trace})
+        answer = await self.asking.send("GET", "/v1/time", None, TimeResponse, {"trace": trace})
         t2, t3 = ns_from_us(answer.received_us), ns_from_us(answer.sent_us)
         return Exchange(
             clockmap.local(stamps["t1"]),
@@ -255,66 +228,3 @@ class Signaling:
             "pake": self.pake,
             "relay": self.relay,
         }
-
-    async def _post(
-        self,
-        path: str,
-        message: Message,
-        answer: type[Answer],
-        parked_us: int = 0,
-        meanwhile: Callable[[], None] | None = None,
-    ) -> Answer:
-        async def trace(name: str, _: object) -> None:
-            if name == "http11.receive_response_headers.started" and meanwhile is not None:
-                meanwhile()
-
-        extensions: dict[str, object] = {} if meanwhile is None else {"trace": trace}
-        content = message.model_dump_json()
-        return await self._send("POST", path, content, answer, extensions, parked_us)
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        content: str | None,
-        answer: type[Answer],
-        extensions: dict[str, object],
-        parked_us: int = 0,
-    ) -> Answer:
-        if not self.addresses:
-            await self._look_up()
-        failed_at: MonoNs | None = None
-        tries = 0
-        while True:
-            try:
-                said = await self._http.ask(
-                    method, path, content, parked_us=parked_us, extensions=extensions
-                )
-                self._reached, self.trouble = True, None
-                if said.success:
-                    return parse(said, answer, self.host)
-                problem = problem_of(said)
-                error: RendezvousError = error_of(problem, self.url)
-                again = problem.word in RETRY
-                pause_ns = retry_after_ns(said)
-            except httpx.RequestError as failure:
-                error, again, pause_ns = unreachable(self.url, failure), True, 0
-            now = self._clock.now()
-            # From the first failure on: how long the request was parked before is no failure.
-            failed_at = now if failed_at is None else failed_at
-            pause_ns = pause_ns or PAUSE_NS[min(tries, len(PAUSE_NS) - 1)]
-            tries += 1
-            patience_ns = LATER_TRIES_NS if self._reached else FIRST_TRIES_NS
-            if not again or now + pause_ns > failed_at + patience_ns:
-                raise error
-            self.trouble = error
-            await self._clock.sleep_until(MonoNs(now + pause_ns))
-
-    async def _look_up(self) -> None:
-        # httpx looks the name up again, in a thread that a program waits for when it ends: not
-        # before it is known that somebody answers.
-        try:
-            targets = await resolve(self.host, 0)
-        except OSError as error:
-            raise unreachable(self.url, error) from None
-        self.addresses = tuple(str(target.address[0]) for target in targets)

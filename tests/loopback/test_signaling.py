@@ -11,7 +11,7 @@ import pytest
 from peer.core.code import Code
 from peer.core.secret import Secret
 from peer.errors import RefusedError, UnreachableError, UsageError
-from peer.io import http, signaling
+from peer.io import asking, http, signaling
 from peer.io.clock import SystemClock
 from peer.io.identity import Identity
 from peer.io.keying import Known
@@ -85,7 +85,7 @@ async def test_patience_when_a_poll_was_parked_long_begins_with_the_first_failur
 ) -> None:
     monkeypatch.setattr(http, "ANSWER_TIMEOUT_S", 0.1)
     monkeypatch.setattr(signaling, "WAIT_POLL_US", 400_000)
-    monkeypatch.setattr(signaling, "LATER_TRIES_NS", 200_000_000)
+    monkeypatch.setattr(asking, "LATER_TRIES_NS", 200_000_000)
     there = WaitResponse(version=1, partner=True).model_dump_json().encode()
     async with server(answer(SEATED), None, answer(there)) as (url, _), seat(url) as sut:
         await sut.open()
@@ -108,7 +108,7 @@ async def test_problem_when_it_holds_control_characters_is_shown_without() -> No
 async def test_retry_after_when_it_is_no_sensible_number_is_ignored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(signaling, "LATER_TRIES_NS", 0)
+    monkeypatch.setattr(asking, "LATER_TRIES_NS", 0)
     body = b'{"type":"urn:midair:problem:full","title":"no","status":503}'
     head = b"503 No\r\nretry-after: " + b"9" * 5_000
     async with (

@@ -102,18 +102,18 @@ async def _with_rendezvous(
         exchanges = [await signaling.exchange_time(clockmap) for _ in range(EXCHANGES)]
         estimate, round_trip = from_exchanges(exchanges)
         seen = RendezvousSeen(
-            signaling.url,
+            signaling.asking.url,
             rtt_us=us_from_ns(round_trip.rtt_ns),
             reflectors=len(seated.reflectors),
         )
         if settings.reflectors:
             return _Outside(await _named(settings, clock), seen, estimate)
-        found = await resolve_reflectors(seated.reflectors, signaling.addresses)
+        found = await resolve_reflectors(seated.reflectors, signaling.asking.addresses)
         nat = await look_at_nat(found, seated.session, clock, settings.local_port)
         return _Outside(nat, seen, estimate)
     except (MidairError, ValueError) as error:
         # ValueError: its clock ran while it answered.
-        trouble = RendezvousSeen(signaling.url, trouble=str(error))
+        trouble = RendezvousSeen(signaling.asking.url, trouble=str(error))
         return _Outside(await _named(settings, clock), trouble)
     finally:
         try:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import pytest
 
 from peer.errors import RendezvousError, UnreachableError
+from peer.io import asking
 from peer.io import http as peer_http
-from peer.io import signaling
 from peer.io.answers import StaleTokenError
 from peer.io.clock import SystemClock
 from peer.io.signaling import Signaling
@@ -171,7 +171,7 @@ async def test_answer_when_it_is_none_ends_with_3_and_says_so(what: str) -> None
 async def test_answer_when_it_is_none_is_an_error_of_ours(
     what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(signaling, "FIRST_TRIES_NS", 0)
+    monkeypatch.setattr(asking, "FIRST_TRIES_NS", 0)
     answer, words = WRONG_TOO[what]
     async with hostile({"open": answer}) as server:
         sut = Signaling(server.url, SystemClock(), "5e" * 32)
@@ -253,7 +253,7 @@ async def test_answer_when_it_never_ends_is_given_up_without_any_timeout_of_the_
     """The limits are 8 s and more; here, in this process, they are tenths of it."""
     monkeypatch.setattr(peer_http, "CONNECT_TIMEOUT_S", 0.3)
     monkeypatch.setattr(peer_http, "ANSWER_TIMEOUT_S", 0.5)
-    monkeypatch.setattr(signaling, "FIRST_TRIES_NS", 0)
+    monkeypatch.setattr(asking, "FIRST_TRIES_NS", 0)
     async with hostile({"open": drip}) as server:
         sut = Signaling(server.url, SystemClock(), "5e" * 32)
         try:
@@ -281,4 +281,4 @@ async def test_trouble_when_an_answer_has_come_is_over_whatever_it_says() -> Non
         finally:
             await sut.aclose()
     assert server.count("open") == 2
-    assert sut.trouble is None
+    assert sut.asking.trouble is None
