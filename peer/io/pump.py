@@ -15,8 +15,9 @@ import os
 import queue
 import stat
 import threading
+import types
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -24,8 +25,6 @@ from peer.io.stdio import CHUNK, read_into, widen, write_all
 
 AHEAD = 3
 """Blocks: one at the loop, one that waits for it, one at the thread."""
-TURN = 4
-"""Blocks after which everything else has its turn: about a millisecond."""
 
 
 class Source(Protocol):
@@ -123,20 +122,25 @@ async def _ready(add: Callable[..., None], remove: Callable[[int], bool], fd: in
         remove(fd)
 
 
+@types.coroutine
+def _turn() -> Generator[None, None, None]:
+    """Let everything else have its turn."""
+    yield
+
+
 class _PipeSource:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._loop = asyncio.get_running_loop()
         self._buffer = memoryview(bytearray(CHUNK))
-        self._turn = 0
 
     async def read(self) -> memoryview:
+        await _turn()
         while True:
-            self._turn += 1
-            if self._turn % TURN:
-                with contextlib.suppress(BlockingIOError):
-                    return self._buffer[: os.readv(self._fd, [self._buffer])]
-            await _ready(self._loop.add_reader, self._loop.remove_reader, self._fd)
+            try:
+                return self._buffer[: os.readv(self._fd, [self._buffer])]
+            except BlockingIOError:
+                await _ready(self._loop.add_reader, self._loop.remove_reader, self._fd)
 
 
 class _PipeSink:

@@ -21,8 +21,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
 
-CHUNK = 256 * 1024
-"""Bytes of one read, and the capacity that a pipe is given: each call wakes two threads."""
+CHUNK = 1024 * 1024
+"""Bytes of one read, and the capacity that a pipe is given: the most that Linux lets a user have
+(pipe-max-size of pipe(7)), and what a round through the event loop is worth."""
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -4,7 +4,7 @@ Not for what the bytes mean: that is :mod:`peer.io.stream`.
 
 The loop tells when the socket is ready, and the socket is used at once, without a transport
 between.  With TLS (:class:`peer.io.tls.Tls`, over memory) one read of the kernel brings up to
-sixteen records, where an ``ssl.SSLSocket`` makes two reads for each.
+sixty-four records, where an ``ssl.SSLSocket`` makes two reads for each.
 """
 
 from __future__ import annotations
@@ -20,10 +20,8 @@ from contextlib import suppress
 
 from peer.io.tls import Tls
 
-RECEIVE_BUFFER = 256 * 1024
-"""Bytes taken from the socket at once."""
-TURN = 4
-"""So many times, while it is filled: about a millisecond."""
+RECEIVE_BUFFER = 1024 * 1024
+"""Bytes taken from the socket at once, before everything else has its turn: about a millisecond."""
 HIGH_WATER = 64 * 1024
 """Bytes that may wait for the kernel: asyncio's own default."""
 WAITING_MAX = 512 * 1024
@@ -196,12 +194,7 @@ class Wire:
             self._sock.shutdown(socket.SHUT_WR)
 
     def _readable(self) -> None:
-        self._guarded(self._receive_some)
-
-    def _receive_some(self) -> None:
-        for _ in range(TURN):
-            if self._receive() < RECEIVE_BUFFER:
-                return
+        self._guarded(self._receive)
 
     def _guarded(self, act: Callable[[], None]) -> None:
         try:
@@ -213,22 +206,19 @@ class Wire:
         except OSError as error:  # TLS's are OSErrors, too
             self._lost(error)
 
-    def _receive(self) -> int:
-        """Receive once; returns how much that was."""
-        if self._sock is None:
-            return 0
+    def _receive(self) -> None:
+        assert self._sock is not None
         n = self._sock.recv_into(self._buffer)
         if not n:
             raise EOFError
         self._received += n
         if self._finishing:
-            return n  # after our end whatever comes is thrown away
+            return  # after our end whatever comes is thrown away
         if self._tls is None:
             self._on_bytes(self._buffer[:n])
         else:
             self._tls.take(self._buffer[:n])
             self._open()
-        return n
 
     def _open(self) -> None:
         """Decrypt and hand on all that came."""
