@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import time
@@ -135,6 +136,17 @@ def peak_mb(program: Program) -> float:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024 / 1e6
     return 0.0
+
+
+def cpu_s(programs: Iterable[Program]) -> float:
+    """Read the processor time that programs have had (stat of proc(5)), in seconds."""
+    ticks = 0
+    for program in programs:
+        with contextlib.suppress(OSError):
+            # Behind the name, which may hold anything: utime and stime are fields 14 and 15.
+            words = Path(f"/proc/{program.pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(words[11]) + int(words[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def peaks_mb(programs: Iterable[Program]) -> float:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from lab.bench.batch import Progress, Step
 from lab.bench.figures import Figure, counted, spread
 from lab.bench.load.programs import ProgramError, serving
-from lab.bench.streams.ends import Way, peaks_mb
+from lab.bench.streams.ends import Way, cpu_s, peaks_mb
 from lab.bench.streams.files import FileWay, file_rate, midair_files, wormhole
 from lab.bench.streams.forward import STUCK, echoes_ms, forward, forward_way, stuck_mb
 from lab.bench.streams.ways import certificate, pipe, rivals
@@ -49,6 +49,8 @@ class Transfer:
     """Of the program that needed more memory (VmHWM), in 10^6 octets."""
     whole: bool
     """Every octet came. ncat loses the last ones in some runs."""
+    cpu_s_gb: float = 0.0
+    """Processor time of both programs together, in seconds for 10^9 octets; 0: not measured."""
 
 
 Act = Callable[[], Transfer]
@@ -97,6 +99,9 @@ def _figures(done: dict[str, list[Transfer]]) -> Iterator[Figure]:
             SECTION, f"{ours} / {theirs}", ratios, unit="", statistic="median", at_least=wanted
         )
     for name, transfers in done.items():
+        if cpus := [one.cpu_s_gb for one in transfers if one.cpu_s_gb]:
+            yield spread(SECTION, f"processor time, {name}", cpus, unit="s/GB", statistic="median")
+    for name, transfers in done.items():
         at_most = MEMORY_MB if name in OURS else None
         peaks = [one.peak_mb for one in transfers]
         yield spread(SECTION, f"peak memory, {name}", peaks, unit="MB", at_most=at_most)
@@ -144,12 +149,13 @@ def transfer(way: Way, octets: int = OCTETS) -> Transfer:
     buffer = memoryview(bytearray(READ))
     with way(octets) as ends, open(ends.sink, "rb", buffering=0, closefd=False) as sink:
         first = got = sink.readinto(buffer) or 0
-        begun_s = time.monotonic()
-        peak = 0.0
-        # Near the end, since a program that has ended tells no more.
+        begun_s = last_s = time.monotonic()
+        begun_cpu_s, cpu_s_gb, peak = cpu_s(ends.programs), 0.0, 0.0
         while size := sink.readinto(buffer):
             got += size
+            last_s = time.monotonic()  # what a program does to end is not in a rate
+            # Near the end, since a program that has ended tells no more.
             if got >= octets - 2 * READ and not peak:
                 peak = peaks_mb(ends.programs)
-        took_s = time.monotonic() - begun_s
-        return Transfer((got - first) / took_s / 1e6, peak, got == octets)
+                cpu_s_gb = (cpu_s(ends.programs) - begun_cpu_s) / (got - first) * 1e9
+        return Transfer((got - first) / (last_s - begun_s) / 1e6, peak, got == octets, cpu_s_gb)
