@@ -122,7 +122,8 @@ class Tokens:
         return hmac.digest(self._key, claim.encode(), hashlib.sha256)[:MAC_OCTETS]
 
     def _mac(self, endpoint: Endpoint, session: str, expiry_us: int) -> str:
-        # No field can contain the separator, so no two claims share one text.
+        # The session stands last, since it is the client's own word and may contain the separator:
+        # so no two claims share one text. A ticket's claim begins with no number.
         claim = f"{expiry_us:x}|{endpoint.address}|{endpoint.port}|{session}"
         digest = hmac.digest(self._key, claim.encode(), hashlib.sha256)
         return base64.urlsafe_b64encode(digest[:MAC_OCTETS]).decode().rstrip("=")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.types import Message, Scope
 
 from rendezvous.protocol.errors import Problem, ProblemWord
-from tests.api.server import client_of, join, make_app, open_session
+from tests.api.server import join, open_session
 from tests.fakes.server import SECRET_A, SECRET_B, SECRET_C
 
 JSON = {"content-type": "application/json"}
@@ -37,17 +37,6 @@ def long_way(monkeypatch: pytest.MonkeyPatch) -> Counter:
 
     monkeypatch.setattr(APIRoute, "handle", counted)
     return counter
-
-
-@pytest.fixture
-def app() -> FastAPI:
-    return make_app()[0]
-
-
-@pytest.fixture
-async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(app) as ready:
-        yield ready
 
 
 async def test_every_message_of_a_session_goes_the_short_way(

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab.bench.sections import options
+from lab.bench.stage import staged
+from lab.scenario import Scenario
 from lab.topology import SIDES, LinkSpec, WorldSpec
 from lab.world import World
 
@@ -34,3 +37,10 @@ def world(module_world: World) -> World:
         if module_world.spec.side(side).router != wanted.router:
             module_world.set_router(side, wanted.router)
     return module_world
+
+
+@pytest.fixture(scope="module")
+def module_scenario() -> Iterator[Scenario]:
+    """Build one living scenario for a module: the peers' clocks 44.7 s apart."""
+    with staged(options()) as ready:
+        yield ready

@@ -20,7 +20,7 @@ from lab.scenario import installed_script
 HOST = "127.0.0.1"
 RECEIVER, SENDER = 0, 1
 """Processors, for every program compared: one for each end, as on two hosts. (On one alone, each of
-SYNs of midair would be refused each before the other is sent.) Source and sink run anywhere."""
+midair's SYNs would be refused before the other one is sent.) Source and sink run anywhere."""
 _NO_NTP = f"{HOST}:9"
 _READY_WITHIN_S = 20.0
 _LISTEN = "0A"

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from lab.bench.sections import options
-from lab.bench.stage import set_routers, staged
+from lab.bench.stage import set_routers
 from lab.scenario import Scenario
 from lab.topology import RouterSpec
-
-
-@pytest.fixture(scope="module")
-def module_scenario() -> Iterator[Scenario]:
-    """Build it."""
-    with staged(options()) as ready:
-        yield ready
 
 
 @pytest.fixture

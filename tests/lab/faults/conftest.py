@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from lab.bench.sections import DELAY_MS, options
-from lab.bench.stage import set_routers, staged
+from lab.bench.sections import DELAY_MS
+from lab.bench.stage import set_routers
 from lab.scenario import Scenario
 from lab.topology import SIDES, AccessSpec, LinkSpec, RouterSpec
 
 ACCESS = AccessSpec.half_of(LinkSpec(delay_ms=DELAY_MS))
-
-
-@pytest.fixture(scope="module")
-def module_scenario() -> Iterator[Scenario]:
-    """Build it."""
-    with staged(options()) as ready:
-        yield ready
 
 
 @pytest.fixture
