@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rendezvous.protocol.messages import MAX_POLL_US
-from tests.loopback.faults.rendezvous.relay import read_message
+from tests.loopback.faults.rendezvous.exchanges import read_message
 from tests.loopback.programs import PATIENCE_S
 
 CLIENTS = 1_000

@@ -11,7 +11,8 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from tests.loopback.faults.rendezvous.relay import Kind, relay, stall
+from tests.loopback.faults.rendezvous.exchanges import stall
+from tests.loopback.faults.rendezvous.relay import Kind, relay
 from tests.loopback.faults.rendezvous.server import Server
 from tests.loopback.programs import Peer, finish_both
 

@@ -17,7 +17,8 @@ import pytest
 
 from peer.core.code import Code
 from peer.core.pake import Exchange
-from tests.loopback.faults.rendezvous.relay import Kind, Relay, answering
+from tests.loopback.faults.rendezvous.exchanges import answering
+from tests.loopback.faults.rendezvous.relay import Kind, Relay
 from tests.loopback.faults.rendezvous.server import Server
 from tests.loopback.programs import PATIENCE_S, Peer, finish_both
 

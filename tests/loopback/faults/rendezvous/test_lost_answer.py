@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.loopback.faults.rendezvous.relay import (
+from tests.loopback.faults.rendezvous.exchanges import (
     Fault,
-    Kind,
-    Relay,
     cut,
     in_pieces,
     late,
     lose_by_close,
     lose_by_reset,
 )
+from tests.loopback.faults.rendezvous.relay import Kind, Relay
 from tests.loopback.faults.rendezvous.server import carries_a_session
 from tests.loopback.programs import finish_both, pair
 

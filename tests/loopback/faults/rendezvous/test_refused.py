@@ -6,7 +6,8 @@ import pytest
 
 from peer.core.code import Code
 from rendezvous.protocol.messages import Reason
-from tests.loopback.faults.rendezvous.relay import Kind, edit, relay
+from tests.loopback.faults.rendezvous.exchanges import edit
+from tests.loopback.faults.rendezvous.relay import Kind, relay
 from tests.loopback.faults.rendezvous.server import Server, carries_a_session
 from tests.loopback.ports import free_ports
 from tests.loopback.programs import Peer

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.loopback.faults.rendezvous.relay import Hold, Kind, Relay, pass_on
+from tests.loopback.faults.rendezvous.exchanges import Hold, pass_on
+from tests.loopback.faults.rendezvous.relay import Kind, Relay
 from tests.loopback.faults.rendezvous.server import Server
 from tests.loopback.programs import Peer, finish_both, pair
 

@@ -29,7 +29,7 @@ from tests.loopback.faults.rendezvous.crowd import (
     rst,
     until,
 )
-from tests.loopback.faults.rendezvous.relay import read_message
+from tests.loopback.faults.rendezvous.exchanges import read_message
 from tests.loopback.faults.rendezvous.server import Server, carries_a_session
 
 THIRD = CLIENTS // 3
