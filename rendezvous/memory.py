@@ -80,7 +80,8 @@ class MemoryStore:
             name = secrets.token_hex(16)
             entry = self._shelf.add(nameplate, name, now_us, opened_by=digest)
             self._apply(entry, SeatTaken("a", digest), now_us)
-        return self._place(entry, "a", pake, relay, now_us)
+        self._take_note(entry, "a", pake, relay, now_us)
+        return self._place(entry, "a")
 
     async def join(
         self,
@@ -109,7 +110,8 @@ class MemoryStore:
                 raise Refused(ProblemWord.CROWDED, "both seats of this session are taken")
             self._visits.spend(client, now_us)
             self._apply(entry, SeatTaken("b", digest), now_us)
-        return self._place(entry, "b", pake, relay, now_us)
+        self._take_note(entry, "b", pake, relay, now_us)
+        return self._place(entry, "b")
 
     async def awaits(self, nameplate: str, now_us: int) -> bool:
         """Tell whether somebody waits under a nameplate for a partner."""
@@ -177,15 +179,7 @@ class MemoryStore:
         """Call ``wake`` at every change of a session, and keep the session meanwhile."""
         return self._shelf.watch(name, wake)
 
-    def _place(
-        self,
-        entry: Entry,
-        seat: Seat,
-        pake: str | None,
-        relay: RelayPolicy | None,
-        now_us: int,
-    ) -> Place:
-        self._take_note(entry, seat, pake, relay, now_us)
+    def _place(self, entry: Entry, seat: Seat) -> Place:
         session = entry.session
         partner = session.partner_pake(seat), session.partner_relay(seat)
         return Place(entry.nameplate, entry.session_id, seat, *partner)

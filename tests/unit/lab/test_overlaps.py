@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.diagram import draw_svg as draw_crossing
 from lab.diagram.labels import LETTER, Labels, Segment, beside, meeting
 from lab.diagram.ladder import Lane, Panel, annotate, build, draw_svg
 from lab.diagram.ladder.model import Note
@@ -13,6 +14,7 @@ from lab.diagram.svg_style import Svg
 from tests.unit.lab import ladders
 from tests.unit.lab.boxes import cut_by_a_frame, overlapping
 from tests.unit.lab.ladders import ACK, CLIENT, ORIGIN_NS, PSH, SERVER, SYN
+from tests.unit.lab.scenes import SCENES, model_of
 from tests.unit.lab.test_ladder import LADDERS
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -79,6 +81,13 @@ def test_ladder_when_drawn_has_no_text_over_another() -> None:
     for panel in panels:
         svg = draw_svg([panel], title="A title", caption="A caption")
         assert (panel.title, overlapping(svg), cut_by_a_frame(svg)) == (panel.title, [], [])
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_crossing_when_drawn_has_no_text_over_another(name: str) -> None:
+    svg = draw_crossing(model_of(name), title="A title", caption="A caption", hosts=("A", "B"))
+
+    assert (overlapping(svg), cut_by_a_frame(svg)) == ([], [])
 
 
 def test_label_when_another_line_crosses_its_own_is_beside_both() -> None:
