@@ -6,7 +6,8 @@ themselves: :mod:`rendezvous.relay_end`. The header and the answers are drawn in
 :mod:`rendezvous.protocol.relay`.
 
 Nobody is refused in silence, but for garbage and for who comes in crowds; and nobody keeps more
-than a socket without a ticket, for the time of ``header_s``.
+than a socket without a ticket, for the time of ``header_s``, or until there is no room for the
+next one: strangers from many addresses do not keep those out who have a ticket.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class Relay:
     bounds: Bounds
     ends: set[End] = field(default_factory=set)
     """All connections that were let in."""
+    _unseated: dict[End, None] = field(default_factory=dict)
+    """Those of them that have shown no ticket, in the order in which they came."""
     refusing: int = 0
     """Clients above a limit that are being told so."""
     _seats: dict[str, dict[Seat, End]] = field(default_factory=dict)
@@ -86,11 +89,12 @@ class Relay:
         status = None
         if self._per_client[end.client] >= self.bounds.per_client:
             status = Status.TOO_MANY
-        elif len(self.ends) >= self.bounds.connections:
+        elif len(self.ends) >= self.bounds.connections and not self._make_room():
             status = Status.FULL
         if status is None:
             self._per_client[end.client] += 1
             self.ends.add(end)
+            self._unseated[end] = None
         else:
             self.refusing += 1
         return status
@@ -129,6 +133,7 @@ class Relay:
             end.join(partner, self.bounds)
         self._seats.setdefault(ticket.session, {})[ticket.seat] = end
         end.place = (ticket.session, ticket.seat)
+        del self._unseated[end]
         return Status.GO if seats else Status.WAITING
 
     def forget(self, end: End, refusal: Status | None) -> None:
@@ -142,6 +147,7 @@ class Relay:
             self.refusing -= 1
             return
         self.ends.discard(end)
+        self._unseated.pop(end, None)
         self._per_client[end.client] -= 1
         if not self._per_client[end.client]:
             del self._per_client[end.client]
@@ -150,6 +156,15 @@ class Relay:
             del self._seats[session][seat]
             if not self._seats[session]:
                 del self._seats[session]
+
+    def _make_room(self) -> bool:
+        """Send the client away that has been here for longest without a ticket; tell if one was."""
+        oldest = next(iter(self._unseated), None)
+        if oldest is None:
+            return False
+        del self._unseated[oldest]
+        oldest.leave(Status.FULL)
+        return True
 
     def _is_new(self, mac: bytes) -> bool:
         now_us = self.clock.now_us()
