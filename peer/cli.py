@@ -27,6 +27,7 @@ from peer.meet_options import MEET_TIMEOUT_S, meet_settings
 from peer.options import (
     INTERRUPTED,
     OPTIONS,
+    answer,
     connect_settings,
     ntp_servers,
     reflector_names,
@@ -108,7 +109,7 @@ def _new_secret(context: click.Context, _: click.Parameter, wanted: bool) -> Non
 
         from peer.core.secret import SECRET_BYTES, Secret
 
-        click.echo(str(Secret(secrets.token_bytes(SECRET_BYTES))))
+        answer(str(Secret(secrets.token_bytes(SECRET_BYTES))))
         context.exit()
 
 
@@ -192,7 +193,7 @@ def doctor(reflectors: tuple[str, ...], as_json: bool, **options: Any) -> None:
         from peer.apps.doctor import run_doctor
 
         loaded()
-        exit_code = run_doctor(settings, as_json=as_json)
+        exit_code = run_doctor(settings, answer, as_json=as_json)
     except KeyboardInterrupt:
         exit_code = INTERRUPTED
     sys.exit(exit_code)

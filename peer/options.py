@@ -5,6 +5,8 @@ Loaded for every ``--help``: nothing but click and the settings is imported here
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -131,6 +133,25 @@ def read_line(path: str, what: str) -> str:
         raise click.UsageError(f"The {what} cannot be read from {path}: {error}") from None
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+def answer(text: str) -> None:
+    """Write what a command was asked for; exits with a sentence where nobody takes it.
+
+    Args:
+        text: for standard output.
+    """
+    try:
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        click.echo(text)
+    except BrokenPipeError:
+        raise  # its reader has gone: click ends without a word
+    except OSError as error:
+        # Python tries once more when it ends, and would turn our exit code into 120.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise click.UsageError(f"Standard output cannot be written: {error.strerror}") from None
 
 
 def ntp_servers(options: Mapping[str, Any]) -> tuple[str, ...]:

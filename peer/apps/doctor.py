@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from peer.core.doctor.check import Check, Status, exit_code, worst
 from peer.core.doctor.clock import judge_clock
@@ -31,11 +31,12 @@ _LAST = {
 }
 
 
-def run_doctor(settings: DoctorSettings, *, as_json: bool) -> int:
-    """Examine this host, and say what was found, on standard output.
+def run_doctor(settings: DoctorSettings, say: Callable[[str], None], *, as_json: bool) -> int:
+    """Examine this host, and say what was found.
 
     Args:
         settings: the user's.
+        say: takes it, without the last end of line.
         as_json: one JSON object instead of words.
 
     Returns:
@@ -45,15 +46,16 @@ def run_doctor(settings: DoctorSettings, *, as_json: bool) -> int:
     try:
         seen = asyncio.run(examine(settings, SystemClock()))
     except MidairError as error:
-        sys.stderr.write(f"midair: {error}\n")
+        if sys.stderr is not None:
+            sys.stderr.write(f"midair: {error}\n")
         return error.exit_code
     checks = judge(seen)
     expected = expectations(seen.nat, has_ntp=_can_meet(seen))
     code = exit_code(checks)
     if as_json:
-        sys.stdout.write(json.dumps(as_object(checks, expected, code), ensure_ascii=False) + "\n")
+        say(json.dumps(as_object(checks, expected, code), ensure_ascii=False))
     else:
-        sys.stdout.write("\n".join(as_text(checks, expected)) + "\n")
+        say("\n".join(as_text(checks, expected)))
     return code
 
 

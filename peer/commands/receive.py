@@ -25,7 +25,9 @@ def receive(to: str, overwrite: bool, yes: bool, **options: Any) -> None:
     outside of the folder, and no file is replaced unless you say --overwrite.
     """
     known = joining(options, opens="send")
-    if not yes and (options["as_json"] or not (sys.stdin.isatty() and sys.stderr.isatty())):
+    # Python has none where the descriptor was closed at the start.
+    seen = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+    if not yes and (options["as_json"] or not seen):
         raise click.UsageError("Nobody can be asked without a terminal: give --yes.")
     settings = connect_settings(options)
     try:
