@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from peer.apps.command import run_pipe
 from peer.apps.receive import Receiver, ask_terminal
 from peer.apps.send import Sender
 from peer.core.secret import Secret
+from peer.core.trace import Failed
 from peer.core.transfer.names import shown
 from peer.errors import UsageError
+from peer.io.clock import SystemClock
 from peer.io.transfer.folder import Folder
 from peer.io.transfer.source import list_files
 from peer.settings import Settings
+from peer.tell import Tellers
 
 
 def run_send(
@@ -41,7 +43,7 @@ def run_send(
     try:
         sender = Sender(list_files(paths), bar=not as_json)
     except UsageError as error:
-        return _usage(error)
+        return _usage(error, as_json=as_json)
     return run_pipe(
         settings,
         known,
@@ -83,7 +85,8 @@ def run_receive(
     try:
         folder = Folder(to, overwrite=overwrite)
     except OSError as error:
-        return _usage(UsageError(f"{shown(to)} cannot be written into: {error.strerror}"))
+        text = f"{shown(to)} cannot be written into: {error.strerror}"
+        return _usage(UsageError(text), as_json=as_json)
     receiver = Receiver(folder, ask_terminal if ask else None, bar=not as_json)
     try:
         return run_pipe(
@@ -99,7 +102,10 @@ def run_receive(
         folder.close()
 
 
-def _usage(error: UsageError) -> int:
-    if sys.stderr is not None:
-        sys.stderr.write(f"midair: {error}\n")
+def _usage(error: UsageError, *, as_json: bool) -> int:
+    now = SystemClock().now
+    tell = Tellers(now, now())
+    tell.tell_stderr(as_json=as_json)
+    tell(Failed(error.verdict, error.what, error.hint, error.exit_code))
+    tell.close()
     return error.exit_code

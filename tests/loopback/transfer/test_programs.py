@@ -52,3 +52,16 @@ def test_receive_when_nobody_can_be_asked_exits_2(url: str) -> None:
     with Peer("receive", "1-x", url=url) as peer:
         assert peer.finish()[0] == 2
         assert "--yes" in peer.said
+
+
+@pytest.mark.parametrize(
+    "words", [("send", "missing"), ("receive", "1-adroitness-absurd", "--yes", "--to", "missing")]
+)
+def test_path_when_it_is_none_is_told_to_programs_as_every_failure(
+    words: tuple[str, ...], url: str
+) -> None:
+    with Peer(*words, "--json", url=url) as peer:
+        assert peer.finish()[0] == 2
+    (failed,) = peer.events
+    assert (failed["event"], failed["verdict"], failed["exit"]) == ("failed", "usage", 2)
+    assert "No such file or directory" in failed["message"]
