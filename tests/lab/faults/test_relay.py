@@ -19,6 +19,8 @@ OUTSIDE_A = "198.51.100.2"
 def test_path_that_every_attempt_misses_leads_to_the_relay_with_its_verdict(
     scenario: Scenario,
 ) -> None:
+    # A router that refuses would refuse a SYN of A's whenever B fires later than that arrives.
+    set_routers(scenario.world, RouterSpec(answer="drop"), RouterSpec(answer="drop"))
     with blocked(scenario.world, "peer-b", ALL_OF_OURS, "drop", source=OUTSIDE_A):
         session = scenario.run(arguments=["--relay", "auto"])
     for side, partner in zip(SIDES, reversed(SIDES), strict=True):
