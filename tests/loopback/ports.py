@@ -6,8 +6,10 @@ import contextlib
 import secrets
 import socket
 
-FIRST, LAST = 10_000, 32_000
-"""Below Linux's ephemeral range (32768 and up): no connection gets one of these by chance."""
+from peer.io.sockets import FIRST_PORT
+
+FIRST, LAST = 2_000, FIRST_PORT - 10
+"""Below what kernels and peers draw from: none gets one of these by chance."""
 
 
 def free_ports(count: int = 4) -> int:
