@@ -133,7 +133,8 @@ rendezvous's clock; the step is `date -s` by an hour between appointment and ins
 The second report is the last thing that the rendezvous waits for. From there: the appointment
 travels, its lead passes (tens to hundreds of milliseconds, so that both have read it), one round
 trip opens the connection, and another one and a half prove both ends. *Imports to connected* is
-all that the second user waits for, but for Python's own start.""",
+all that the second user waits for, but for Python's own start: the peers here are forks of one that
+has imported everything, each with its own copy of what it will use.""",
     ),
     "meet": Reading(
         title="Without a server",
