@@ -16,7 +16,7 @@ from lab.process import start as start_program
 from lab.scenario import installed_script
 
 HELP_RUNS = 10
-HELP_MS = 200.0
+HELP_MS = 150.0
 CODE_RUNS = 10
 
 
