@@ -14,8 +14,8 @@ from tests.soak import pytest_addoption, pytest_generate_tests, pytest_terminal_
 __all__ = ["pytest_addoption", "pytest_generate_tests", "pytest_terminal_summary"]
 """Hooks: pytest finds them by name."""
 
-# Who runs the tests in the background of a shell may ignore Ctrl-C, and by nohup the terminal's end;
-# the programs that are tested would inherit that, where what is handled here is theirs to decide.
+# Who runs the tests in the background of a shell may ignore Ctrl-C, and by nohup that the terminal
+# was closed; the programs that are tested would inherit that, but nothing that is handled here.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
