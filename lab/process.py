@@ -57,6 +57,26 @@ def kill_inhabitants(inodes: set[int]) -> None:
                 os.kill(int(folder.name), signal.SIGKILL)
 
 
+def stat_fields(pid: int) -> list[str]:
+    """Read /proc/PID/stat (proc(5)) from its third field, the state, on.
+
+    Raises:
+        OSError: there is no such process.
+    """
+    # Behind the name, which may hold anything.
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def cpu_s(pid: int) -> float:
+    """Return how much processor time a process has used, the kernel's for it included.
+
+    Raises:
+        OSError: there is no such process.
+    """
+    user, system = stat_fields(pid)[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def clock_error(seconds: float) -> dict[str, str]:
     """Return the environment that makes a program's wall clock wrong by so much (fast: positive).
 

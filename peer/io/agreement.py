@@ -38,7 +38,8 @@ class Bound:
     """Fingerprint of the certificate that the partner will show."""
 
 
-def _make_identity() -> Identity:
+def make_identity() -> Identity:
+    """Make a certificate; what that takes is loaded here, and not before it is wanted."""
     from peer.io.identity import Identity
 
     return Identity.make()
@@ -50,7 +51,7 @@ class Agreement:
 
     key: SessionKey
     seat: Seat
-    identity: Identity = field(default_factory=_make_identity)
+    identity: Identity = field(default_factory=make_identity)
 
     def announce(self, attempt: int) -> messages.Identity:
         """Say whose certificate this peer's connections will show.

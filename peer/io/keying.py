@@ -13,7 +13,7 @@ from peer.core.code import Code
 from peer.core.keys import SessionKey
 from peer.core.secret import Secret
 from peer.errors import AuthenticationError
-from peer.io.agreement import AGAIN, Agreement
+from peer.io.agreement import AGAIN, Agreement, make_identity
 from rendezvous.protocol.messages import Seat, Seated
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Keying:
         session = bytes.fromhex(seated.session)
         if isinstance(self._known, Secret):
             key = SessionKey.of_secret(self._known, session)
-            return _agreement(key, seat, identity)
+            return Agreement(key, seat, identity or make_identity())
         from peer.core.pake import PakeError
 
         assert self._exchange is not None
@@ -79,8 +79,4 @@ class Keying:
             key = self._exchange.finish(bytes.fromhex(partner), session)
         except PakeError as error:
             raise AuthenticationError(f"no key could be agreed: {error}", AGAIN) from None
-        return _agreement(key, seat, identity)
-
-
-def _agreement(key: SessionKey, seat: Seat, identity: Identity | None) -> Agreement:
-    return Agreement(key, seat) if identity is None else Agreement(key, seat, identity)
+        return Agreement(key, seat, identity or make_identity())

@@ -17,7 +17,7 @@ from peer.core.secret import Secret
 from peer.core.times import MonoNs
 from peer.core.trace import TraceEvent, Waiting
 from peer.errors import CrowdedError, NameplateError
-from peer.io.agreement import Agreement
+from peer.io.agreement import Agreement, make_identity
 from peer.io.clock import Clock
 from peer.io.keying import Keying, Known
 from peer.io.signaling import WAIT_POLL_US, Signaling
@@ -147,9 +147,8 @@ class Seating:
             if not isinstance(self.known, Secret):
                 from peer.core import pake  # noqa: F401 - the key's, where there is no code yet
             from peer.io import attempt  # noqa: F401 - the runner's
-            from peer.io.identity import Identity
 
-            self._identity = Identity.make()
+            self._identity = make_identity()
 
     def _agree(self, partner_pake: str | None) -> bool:
         seated = self.signaling.seated

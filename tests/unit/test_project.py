@@ -110,6 +110,7 @@ def test_skip_when_in_ci_fails_the_run(verdict: str, tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text((ROOT / "tests/conftest.py").read_text())
     whole_module = ", allow_module_level=True" if verdict == "module" else ""
     indent = "" if verdict == "module" else "def test_it():\n    "
+    # The text of another test, which is skipped so that its run fails: nothing steps aside here.
     (tmp_path / "test_it.py").write_text(
         f"import pytest\n\n{indent}pytest.skip('no'{whole_module})\n"
     )

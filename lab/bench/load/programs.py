@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.process import kill_all, start
+from lab.process import cpu_s, kill_all, start, stat_fields
 from lab.scenario import installed_script
 
 _HOST = "127.0.0.1"
@@ -26,7 +26,6 @@ _SETTINGS = {
 """Thousands of sessions come from a few addresses here; and most of the sockets that this process
 may have are wanted for HTTP. Everything else is as a user has it."""
 _ENDS_WITHIN_S = 20.0
-_TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGESIZE")
 
 
@@ -63,18 +62,13 @@ class Server:
 
     def cpu_s(self) -> float:
         """Return how much processor time it has used, the kernel's for it included."""
-        fields = self._stat()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
-
-    def _stat(self) -> list[str]:
-        """Read /proc/PID/stat (proc(5)) from its third field, the state, on."""
-        return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return cpu_s(self.process.pid)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """Let it do nothing in the block, as if there were only the others."""
         self.process.send_signal(signal.SIGSTOP)
-        while self._stat()[0] != "T":
+        while stat_fields(self.process.pid)[0] != "T":
             time.sleep(0.001)
         try:
             yield

@@ -74,13 +74,9 @@ makes a million system calls at each end, of 8 KiB, and spends 52 % of its time 
 on TLS and 10 % on copies (`perf`, 2 GiB). midair makes 10,000 and spends, at the receiver and at
 the sender, 30 and 33 % in the kernel, 30 and 36 % on TLS, 17 and 13 % on copies, and 22 and 17 %
 in Python: much of what it saves in the kernel goes there, where every TLS record of 16 KiB is a
-call of its own. A bare loop without frames, credit, a second direction or an event loop, which
-blocks over the same TLS, still spends 16 and 10 % in Python. In nine rounds in turn its rate was
-1.31 of socat OPENSSL's, and it took 1.28 s of processor time for each GB at both ends together; the
-pipe's rate was 1.07 of socat's, with 1.76 s to its 1.69, beside other work on the machine: so 1.2
-is near the end of what Python can reach. Blocks of 1 MiB, which is what Linux lets a user's pipe
-hold, took a tenth less than those of 256 KiB. Five times wormhole's rate would be more than plain
-socat reaches here without any encryption.
+call of its own. That is what is left: a bare loop, without frames, credit, a second direction or an
+event loop, has those calls, too. Five times wormhole's rate would be more than plain socat reaches
+here without any encryption.
 
 A forward takes about twice the processor time of the pipe. At each end the bytes go through one
 more TCP connection, where the pipe has standard input and output; and h2 is written in Python,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import subprocess
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.bench.load.programs import ProgramError
-from lab.process import kill_all, start
+from lab.process import cpu_s, kill_all, start
 from lab.scenario import installed_script
 
 HOST = "127.0.0.1"
@@ -138,15 +137,13 @@ def peak_mb(program: Program) -> float:
     return 0.0
 
 
-def cpu_s(programs: Iterable[Program]) -> float:
-    """Read the processor time that programs have had (stat of proc(5)), in seconds."""
-    ticks = 0
+def all_cpu_s(programs: Iterable[Program]) -> float:
+    """Return the processor time that programs have had, in seconds; of one that is gone 0."""
+    total_s = 0.0
     for program in programs:
         with contextlib.suppress(OSError):
-            # Behind the name, which may hold anything: utime and stime are fields 14 and 15.
-            words = Path(f"/proc/{program.pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(words[11]) + int(words[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+            total_s += cpu_s(program.pid)
+    return total_s
 
 
 def peaks_mb(programs: Iterable[Program]) -> float:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from lab.bench.batch import Progress, Step
 from lab.bench.figures import Figure, counted, spread
 from lab.bench.load.programs import ProgramError, serving
-from lab.bench.streams.ends import Way, cpu_s, peaks_mb
+from lab.bench.streams.ends import Way, all_cpu_s, peaks_mb
 from lab.bench.streams.files import FileWay, file_rate, midair_files, wormhole
 from lab.bench.streams.forward import STUCK, echoes_ms, forward, forward_way, stuck_mb
 from lab.bench.streams.ways import certificate, pipe, rivals
@@ -150,12 +150,12 @@ def transfer(way: Way, octets: int = OCTETS) -> Transfer:
     with way(octets) as ends, open(ends.sink, "rb", buffering=0, closefd=False) as sink:
         first = got = sink.readinto(buffer) or 0
         begun_s = last_s = time.monotonic()
-        begun_cpu_s, cpu_s_gb, peak = cpu_s(ends.programs), 0.0, 0.0
+        begun_cpu_s, cpu_s_gb, peak = all_cpu_s(ends.programs), 0.0, 0.0
         while size := sink.readinto(buffer):
             got += size
             last_s = time.monotonic()  # what a program does to end is not in a rate
             # Near the end, since a program that has ended tells no more.
             if got >= octets - 2 * READ and not peak:
                 peak = peaks_mb(ends.programs)
-                cpu_s_gb = (cpu_s(ends.programs) - begun_cpu_s) / (got - first) * 1e9
+                cpu_s_gb = (all_cpu_s(ends.programs) - begun_cpu_s) / (got - first) * 1e9
         return Transfer((got - first) / (last_s - begun_s) / 1e6, peak, got == octets, cpu_s_gb)
